@@ -1,0 +1,91 @@
+//! What an account's actor hears.
+
+use std::sync::Arc;
+
+use actix::Message;
+use tokio::sync::oneshot;
+
+use crate::domain::credential::Credential;
+use crate::domain::id::AttemptId;
+use crate::domain::model::Family;
+use crate::domain::money::Nanos;
+use crate::guard::{Lease, LeaseEnded};
+use crate::ports::{RefreshError, StoredAccount};
+
+/// The scheduler asks for a slot. Answered with `AcquireDecided`, at once or after a running token refresh.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub struct Acquire {
+    /// For which attempt.
+    pub attempt: AttemptId,
+    /// Requested model.
+    pub model: Arc<str>,
+    /// Its family.
+    pub family: Family,
+    /// Tokens to reserve.
+    pub tokens_estimate: u64,
+    /// Upstream cost to reserve.
+    pub cost_estimate: Nanos,
+    /// The attempt is a probe of a half-open breaker.
+    pub probe: bool,
+    /// The scheduler re-admitted the account over its soft exclusions.
+    pub pool_floor: bool,
+}
+
+/// A granted slot.
+#[derive(Debug)]
+pub struct Acquired {
+    /// The guard.
+    pub lease: Lease,
+}
+
+/// The account's own check failed: the scheduler's view was old. The view that comes along says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AcquireRefused;
+
+/// A lease ended; forwarded by the scheduler.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Ended(pub LeaseEnded);
+
+/// The stored account changed; sent by the management API after a write, and by the periodic re-read.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Reload(pub StoredAccount);
+
+/// A worker saw its token refused (401): it wants one newer than `seen_version`, by refresh if need be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct NewerCredential {
+    /// The refused credential's version.
+    pub seen_version: i64,
+    /// Where the new one goes.
+    pub reply: oneshot::Sender<Result<Arc<Credential>, RefreshError>>,
+}
+
+/// A person asks for a refresh, whatever the time left.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RefreshNow(pub oneshot::Sender<Result<Arc<Credential>, RefreshError>>);
+
+/// A person resets the account: health 100, breaker closed, soft cooldowns cleared.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Reset {
+    /// Clear hard cooldowns and vendor windows too.
+    pub everything: bool,
+}
+
+/// A person tested the credential; sent by the test route.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Tested {
+    /// Whether the vendor accepted it.
+    pub ok: bool,
+}
+
+/// Fault hook of tests: the actor panics in its handler.
+#[cfg(feature = "testing")]
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct PanicNow;

@@ -1,0 +1,3 @@
+//! One actor per upstream account.
+pub mod messages;
+pub mod view;

@@ -1,0 +1,98 @@
+//! An account as its actor shows it to the scheduler, the management API and the metrics.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::account::SharedSpec;
+use crate::domain::limit::SlidingWindow;
+use crate::domain::money::Nanos;
+use crate::domain::time::Timestamp;
+use crate::domain::window::{Scope, WindowSnapshot};
+
+/// Whether the account can present a credential now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialState {
+    /// Yes.
+    Usable,
+    /// A refresh is running; worth waiting for.
+    Refreshing,
+    /// No.
+    Missing,
+}
+
+/// A time during which part of the account rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cooldown {
+    /// What rests.
+    pub scope: Scope,
+    /// Verdict name that caused it.
+    pub reason: String,
+    /// Until when.
+    pub until: Timestamp,
+    /// True for ramps, which the pool floor may override; false for stated resets.
+    pub soft: bool,
+    /// When it was set.
+    pub set_at: Timestamp,
+    /// Consecutive failures of this class in this scope.
+    pub step: u32,
+}
+
+/// The circuit breaker (`scheduling.md` §14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaker {
+    /// Normal.
+    Closed,
+    /// Broken until the moment; after it, half-open.
+    Open {
+        /// When half-open begins.
+        until: Timestamp,
+        /// Openings in a row, from 1.
+        opening: u32,
+        /// Consecutive probe successes so far.
+        successes: u32,
+        /// A probe is under way.
+        probing: bool,
+    },
+}
+
+/// One account, as of one event of its actor.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// The stored row.
+    pub spec: SharedSpec,
+    /// Counts up with every view; an older one never replaces a newer one.
+    pub generation: u64,
+    /// Credential.
+    pub credential: CredentialState,
+    /// When the access token ends.
+    pub token_expires_at: Option<Timestamp>,
+    /// 0 to 100.
+    pub health: i64,
+    /// Live leases.
+    pub slots_used: u32,
+    /// Requests of the last minute; `None` = unlimited.
+    pub rpm: Option<SlidingWindow>,
+    /// Tokens of the last minute, settled and reserved; `None` = unlimited.
+    pub tpm: Option<SlidingWindow>,
+    /// Upstream cost settled and reserved since the last budget reset.
+    pub budget_used: Nanos,
+    /// When the daily budget starts again.
+    pub budget_resets_at: Timestamp,
+    /// Vendor windows, newest observation of each.
+    pub windows: Arc<[WindowSnapshot]>,
+    /// Cooldowns, also elapsed ones not yet forgotten.
+    pub cooldowns: Arc<[Cooldown]>,
+    /// Breaker.
+    pub breaker: Breaker,
+    /// Models that the vendor did not know, and until when that is believed.
+    pub unsupported: Arc<[(Arc<str>, Timestamp)]>,
+    /// False when the last finished attempt failed.
+    pub last_attempt_ok: bool,
+    /// EWMA (α = 0.2) of failures, in ppm.
+    pub error_ppm: i64,
+    /// EWMA (α = 0.2) of the time to the first token, in ms.
+    pub first_token_ms: i64,
+    /// Attempts in the averages.
+    pub samples: u32,
+}

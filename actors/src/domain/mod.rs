@@ -1,0 +1,22 @@
+//! The vocabulary of the engine: values without behaviour over time, and the pure rules on them.
+//!
+//! Nothing here does I/O, reads a clock or knows an actor. Money is integer nano-USD, time is Unix milliseconds,
+//! fractions are parts per million (ppm).
+
+pub mod id;
+pub mod money;
+pub mod time;
+
+pub mod account;
+pub mod credential;
+pub mod key;
+pub mod model;
+pub mod settings;
+
+pub mod route;
+pub mod verdict;
+pub mod window;
+
+pub mod limit;
+pub mod price;
+pub mod usage;

@@ -1,0 +1,74 @@
+//! What the scheduler hears.
+
+use actix::Message;
+use tokio::sync::oneshot;
+
+use super::Grant;
+use crate::account::messages::{AcquireRefused, Acquired};
+use crate::account::view::AccountView;
+use crate::billing::messages::{AdmitRefused, Admitted};
+use crate::domain::id::{AccountId, AttemptId, KeyId, UserId};
+use crate::domain::route::{Refusal, RouteRequest};
+use crate::guard::LeaseEnded;
+
+/// A worker asks for one attempt. When the asker has gone, the reply is dropped and its guards give everything back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Route {
+    /// The question.
+    pub request: RouteRequest,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Result<Grant, Refusal>>,
+}
+
+/// A waiting asker left; sent when its future is dropped. Late = the attempt is no longer waiting, ignored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LeaveQueue(pub AttemptId);
+
+/// The billing actor decided an admission that the scheduler asked for.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AdmitDecided {
+    /// Which request.
+    pub attempt: AttemptId,
+    /// The guards, or why not.
+    pub result: Result<Admitted, AdmitRefused>,
+}
+
+/// An account's actor decided an `Acquire`. Carries the fresh view either way.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AcquireDecided {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// Who decided.
+    pub view: Box<AccountView>,
+    /// The lease, or why not.
+    pub result: Result<Acquired, AcquireRefused>,
+}
+
+/// An account's state changed; sent by its actor after every event that could change a ranking or a filter.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ViewChanged(pub Box<AccountView>);
+
+/// An account was deleted; it is forgotten at once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AccountGone(pub AccountId);
+
+/// A batch of leases ended at the workers; forwarded to the accounts' actors.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LeasesEnded(pub Vec<LeaseEnded>);
+
+/// A slot of a key or its owner came free; sent by the billing actor while the scheduler has key waiters.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeySlotFreed {
+    /// The key.
+    pub key: KeyId,
+    /// Its owner.
+    pub user: UserId,
+}
