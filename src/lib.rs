@@ -3,3 +3,5 @@
 pub mod config;
 
 pub mod observe;
+
+pub mod http;

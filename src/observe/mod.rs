@@ -2,6 +2,12 @@
 
 pub mod labels;
 pub mod metrics;
+pub mod process;
 mod table;
 
+mod events;
+pub mod log;
+pub mod redact;
+
+pub use events::CountEvents;
 pub use metrics::Metrics;

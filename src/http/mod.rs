@@ -1,0 +1,5 @@
+//! The HTTP surface: management API, probes, and the relay routes.
+
+pub mod envelope;
+pub mod error;
+pub mod extract;
