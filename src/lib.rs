@@ -1,7 +1,12 @@
 //! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts.
 
 pub mod config;
+pub mod dialect;
+pub mod journal;
+pub mod transport;
 
+pub mod mock;
 pub mod observe;
+pub mod upstream;
 
 pub mod http;
