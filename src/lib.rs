@@ -10,3 +10,5 @@ pub mod observe;
 pub mod upstream;
 
 pub mod http;
+
+pub mod app;
