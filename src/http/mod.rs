@@ -3,5 +3,4 @@
 pub mod envelope;
 pub mod error;
 pub mod extract;
-pub mod lifecycle;
 pub mod probes;

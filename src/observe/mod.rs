@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod labels;
+pub mod lifecycle;
 pub mod metrics;
 pub mod process;
 mod table;
