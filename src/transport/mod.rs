@@ -15,12 +15,14 @@ mod target;
 mod dial;
 mod resolve;
 mod tls;
+mod trace;
 mod tunnel;
 mod wire;
 
 mod body;
 mod clients;
 mod egress;
+mod prepared;
 mod idle;
 
 mod thread;
