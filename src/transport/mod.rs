@@ -22,8 +22,8 @@ mod wire;
 mod body;
 mod clients;
 mod egress;
-mod prepared;
 mod idle;
+mod prepared;
 
 mod thread;
 

@@ -83,6 +83,7 @@ fn prepare(rules: &EgressRules, account: AccountId, url: &str) -> Result<Prepare
     let uri = format!("http://{account}.{scheme}@{host}:{}{}", target.port, target.path).parse().map_err(invalid)?;
     let default = if target.tls { 443 } else { 80 };
     let header = if target.port == default { host.into_owned() } else { format!("{host}:{}", target.port) };
-    let header = HeaderValue::from_str(&header).map_err(|_| TransportError::Invalid("host cannot be sent".to_owned()))?;
+    let header =
+        HeaderValue::from_str(&header).map_err(|_| TransportError::Invalid("host cannot be sent".to_owned()))?;
     Ok(Prepared { target: Rc::new(target), uri, host: header })
 }
