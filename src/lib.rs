@@ -1,1 +1,4 @@
+//! QuotaLane: the edges around the engine.
 
+pub mod journal;
+pub mod transport;
