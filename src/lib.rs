@@ -1,12 +1,12 @@
-//! QuotaLane, an AI-API relay: the edges around the engine in `actors`.
+//! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts.
 
 pub mod config;
 pub mod dialect;
 pub mod journal;
 pub mod transport;
 
-pub mod observe;
 pub mod mock;
+pub mod observe;
 pub mod upstream;
 
 pub mod relay;
@@ -14,4 +14,3 @@ pub mod relay;
 pub mod http;
 
 pub mod app;
-pub mod cli;
