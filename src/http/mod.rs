@@ -5,3 +5,4 @@ pub mod error;
 pub mod extract;
 pub mod lifecycle;
 pub mod probes;
+pub mod relay;

@@ -78,10 +78,23 @@ fn write(lines: &Receiver<Line>) {
         for line in lines.try_iter() {
             tracing::info!(
                 target: "access",
-                request.id = %line.request, user.id = line.user, key.id = line.key, account.id = line.account,
-                model = line.model, stream = line.stream, status = line.status, http_status = line.http_status,
-                error = line.error, attempts = line.attempts, input_tokens = line.input, output_tokens = line.output,
-                charge_nanos = line.charge, ttft_ms = line.ttft_ms, duration_ms = line.total_ms,
+                {
+                request.id = %line.request,
+                user.id = line.user,
+                key.id = line.key,
+                account.id = line.account,
+                model = line.model.as_str(),
+                stream = line.stream,
+                status = line.status,
+                http_status = line.http_status,
+                error = line.error.as_deref(),
+                attempts = line.attempts,
+                input_tokens = line.input,
+                output_tokens = line.output,
+                charge_nanos = line.charge,
+                ttft_ms = line.ttft_ms,
+                duration_ms = line.total_ms,
+                },
                 "request finished"
             );
         }

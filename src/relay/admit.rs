@@ -72,7 +72,7 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
     let service = request.forced.unwrap_or(AccountKind::ClaudeConsole).service();
     let price = price_of(relay, service, &request.model, request.arrival.at);
     if price.is_none() && request.endpoint == Endpoint::Generate && settings.unknown_model == UnknownModel::Block {
-        relay.metrics().unpriced_request(&request.model);
+        relay.metrics().unpriced_requests_total(&request.model).inc();
         return Err(RelayError::ModelNotPriced);
     }
     let output = output_estimate(request, price.as_deref(), settings);

@@ -80,8 +80,7 @@ impl Run {
 
     async fn next_account(&mut self) -> Result<(), Refusal> {
         let s = &self.settlement;
-        let question =
-            admit::question(&s.request, &s.plan, s.number + 1, s.is_admitted(), &self.excluded, &s.settings);
+        let question = admit::question(&s.request, &s.plan, s.number + 1, s.is_admitted(), &self.excluded, &s.settings);
         let grant = s.relay.engine().scheduler.route(question).await?;
         if let Some(last) = &self.last {
             self.switches += 1;

@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use actors::domain::verdict::{Judgement, Verdict};
-use actors::domain::time::SECOND;
 use bytes::Bytes;
 
+use super::RelayError;
 use super::answer::{WholeAnswer, id_headers};
 use super::hold::{self, OpenStream};
 use super::settle::{End, Settlement};
-use super::RelayError;
 use crate::dialect::anthropic::model_name::rename_answer;
 use crate::dialect::anthropic::{answer as message, edit};
 use crate::transport::{OutboundAnswer, OutboundCall, TransportError};
@@ -198,7 +197,11 @@ async fn judge(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
     if !(200..300).contains(&answer.status) {
         return Reply::Failed(refused(settlement, answer).await);
     }
-    if settlement.request.stream { hold::until_content(settlement, answer).await } else { whole(settlement, answer).await }
+    if settlement.request.stream {
+        hold::until_content(settlement, answer).await
+    } else {
+        whole(settlement, answer).await
+    }
 }
 
 fn note_head(settlement: &mut Settlement, answer: &OutboundAnswer) {
@@ -275,7 +278,8 @@ async fn whole(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
         return Reply::Failed(Failure::of(Judgement::of(Verdict::Server)));
     };
     let Some(read) = message::parse(&body) else {
-        let judgement = upstream::classify(lease.account.kind, &head_of(settlement, status, &headers, &body), &lease.account);
+        let judgement =
+            upstream::classify(lease.account.kind, &head_of(settlement, status, &headers, &body), &lease.account);
         let verdict = if judgement.verdict == Verdict::Ok { Verdict::Server } else { judgement.verdict };
         return Reply::Failed(Failure::of(Judgement { verdict, ..judgement }));
     };
@@ -294,4 +298,3 @@ async fn whole(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
     settlement.finish(&End::ok(status));
     Reply::Whole(answer)
 }
-

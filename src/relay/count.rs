@@ -87,9 +87,8 @@ async fn send(
     // A relay without this endpoint answers 404: that is no fault of the account, and our estimate serves.
     let judgement = if status == 404 { Judgement::of(Verdict::Client) } else { judgement };
     let theirs = judgement.verdict == Verdict::Client && status != 404;
-    let passed = theirs.then(|| {
-        whole(request, status, upstream::response_headers(lease.account.kind, &headers, false), body)
-    });
+    let passed =
+        theirs.then(|| whole(request, status, upstream::response_headers(lease.account.kind, &headers, false), body));
     Ok((judgement, passed))
 }
 
@@ -126,7 +125,12 @@ fn outbound(relay: &Relay, request: &RelayRequest, lease: &Lease) -> Option<Outb
     })
 }
 
-fn report(request: &RelayRequest, judgement: Judgement, started_at: Timestamp, finished_at: Timestamp) -> AttemptReport {
+fn report(
+    request: &RelayRequest,
+    judgement: Judgement,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+) -> AttemptReport {
     AttemptReport {
         judgement,
         model: Arc::clone(&request.model),

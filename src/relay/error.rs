@@ -124,7 +124,9 @@ impl RelayError {
             Self::Refused(refusal) => refusal.reason.condition(),
             Self::KeysUnavailable | Self::JournalUnavailable => "billing_unavailable",
             Self::Shed => "shed",
-            Self::Upstream { verdict, no_answer, known_reset, .. } => upstream_condition(*verdict, *no_answer, *known_reset),
+            Self::Upstream { verdict, no_answer, known_reset, .. } => {
+                upstream_condition(*verdict, *no_answer, *known_reset)
+            }
         }
     }
 

@@ -46,4 +46,3 @@ pub trait UsageLookup: Send + Sync {
     /// Real-time figures of a key.
     fn of_key(&self, key: KeyId) -> PortFuture<Result<KeyUsage, PortError>>;
 }
-

@@ -13,17 +13,17 @@ pub mod call;
 pub mod hold;
 
 pub mod answer;
+pub mod drain;
 pub mod pending;
 pub mod stream;
 pub mod watch;
-pub mod drain;
 
 pub mod record;
 pub mod settle;
 
 pub mod count;
-pub mod lookup;
 pub mod error;
+pub mod lookup;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -40,8 +40,8 @@ use actors::system::Engine;
 use arc_swap::ArcSwap;
 
 pub use error::RelayError;
-pub use request::{Arrival, RelayRequest};
 use lookup::{KeyLookup, UsageLookup};
+pub use request::{Arrival, RelayRequest};
 use watch::StallWatch;
 
 use crate::journal::JournalWriter;

@@ -82,13 +82,7 @@ pub struct OpenAttempt {
 
 impl OpenAttempt {
     /// An attempt that is about to be sent.
-    pub fn new(
-        id: AttemptId,
-        model_upstream: String,
-        priced: Priced,
-        started_at: Timestamp,
-        started: Instant,
-    ) -> Self {
+    pub fn new(id: AttemptId, model_upstream: String, priced: Priced, started_at: Timestamp, started: Instant) -> Self {
         Self {
             id,
             started_at,
@@ -264,11 +258,8 @@ fn charge(settlement: &Settlement, attempt: &AttemptRow, priced: &Priced) -> (Us
     if is_absurd(&usage, priced) {
         flags.push("absurd".to_owned());
         settlement.relay.metrics().relay_usage_absurd(priced.service).inc();
-        let tokens = Tokens {
-            input: settlement.request.input_estimate,
-            output: settlement.plan.output,
-            ..Tokens::default()
-        };
+        let tokens =
+            Tokens { input: settlement.request.input_estimate, output: settlement.plan.output, ..Tokens::default() };
         usage = Usage { tokens, parts: vec![UsagePart { model: None, tokens }], estimated: true, ..usage };
     }
     let (cost, notes) = priced.cost(&settlement.relay.shared().prices.load(), &usage);

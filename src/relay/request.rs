@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use actors::domain::account::{AccountKind, Platform};
-use actors::domain::id::RequestId;
+use actors::domain::id::{GroupId, RequestId};
 use actors::domain::key::{BindingTarget, KeyPolicy};
 use actors::domain::model::{Family, family_of, lookup_name, split_routing_prefix};
 use actors::domain::route::{Endpoint, SessionHash};
@@ -92,7 +92,7 @@ impl RelayRequest {
         }
         let routed = split_routing_prefix(&peeked.model);
         let session = session::session_value(http.headers(), &peeked, &body)
-            .map(|value| session_hash(platform.as_str(), key.id, group_of(&key, platform).as_deref(), &value));
+            .map(|value| session_hash(platform, key.id, group_of(&key, platform), &value));
         let billable = endpoint == Endpoint::Generate;
         Ok(Self {
             arrival,
@@ -138,9 +138,9 @@ impl RelayRequest {
 }
 
 /// The group that scopes a key's sessions.
-fn group_of(key: &KeyPolicy, platform: Platform) -> Option<String> {
+fn group_of(key: &KeyPolicy, platform: Platform) -> Option<GroupId> {
     match key.binding(platform)?.target {
-        BindingTarget::Group(group) => Some(group.to_string()),
+        BindingTarget::Group(group) => Some(group),
         BindingTarget::Account(_) => None,
     }
 }

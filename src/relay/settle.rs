@@ -6,13 +6,13 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actors::domain::id::AttemptId;
-use actors::domain::key::{BindingTarget, CostWindow};
-use actors::domain::price::effective_ppm;
 use actix_web::http::header::HeaderMap;
 use actors::billing::messages::LimitsLeft;
 use actors::domain::account::Service;
+use actors::domain::id::AttemptId;
+use actors::domain::key::{BindingTarget, CostWindow};
 use actors::domain::money::Nanos;
+use actors::domain::price::effective_ppm;
 use actors::domain::route::StickyResult;
 use actors::domain::settings::{ForwardLimits, Settings};
 use actors::domain::time::Timestamp;
@@ -116,13 +116,7 @@ impl End {
 
     /// The request failed; the client got this status.
     pub fn failed(http_status: u16, condition: &'static str, outcome: Outcome) -> Self {
-        Self {
-            status: RequestStatus::Error,
-            http_status,
-            error: Some(condition),
-            verdict: Verdict::Cancelled,
-            outcome,
-        }
+        Self { status: RequestStatus::Error, http_status, error: Some(condition), verdict: Verdict::Cancelled, outcome }
     }
 }
 
@@ -174,7 +168,8 @@ impl Settlement {
     /// The name to write back into the answer, when the account's map changed it.
     pub fn renamed_model(&self) -> Option<&str> {
         let lease = self.lease.as_ref()?;
-        (lease.account.upstream_model(&self.request.model) != &*self.request.model).then_some(&*self.request.model_written)
+        (lease.account.upstream_model(&self.request.model) != &*self.request.model)
+            .then_some(&*self.request.model_written)
     }
 
     /// The upstream headers that the client may see. The vendor's own limits are shown to a key with an account of its own.

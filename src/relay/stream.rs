@@ -18,8 +18,8 @@ use super::drain;
 use super::hold::OpenStream;
 use super::settle::{End, Settlement};
 use super::watch::Watched;
-use crate::dialect::anthropic::model_name::ModelRewriter;
 use crate::dialect::anthropic::error::{ENDED_EARLY, ErrorBody, PING};
+use crate::dialect::anthropic::model_name::ModelRewriter;
 use crate::dialect::anthropic::tap::Terminal;
 use crate::transport::TransportError;
 

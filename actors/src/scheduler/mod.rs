@@ -19,13 +19,13 @@
 
 pub mod messages;
 
-mod pool;
+mod budget;
 pub mod filter;
 pub mod headroom;
+mod pool;
 pub mod rank;
 mod shortlist;
 mod sticky;
-mod budget;
 
 pub mod explain;
 pub mod stats;

@@ -3,11 +3,11 @@
 
 pub mod path;
 
-pub mod door;
-pub mod messages;
 pub mod count_tokens;
-pub mod models;
+pub mod door;
 pub mod key_info;
+pub mod messages;
+pub mod models;
 
 pub mod render;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse};
 use actors::account::view::AccountView;
 use actors::domain::account::{AccountKind, AccountStatus};
@@ -9,8 +10,43 @@ use actors::domain::key::KeyPolicy;
 use actors::domain::price::PatternKind;
 
 use super::door;
-use crate::dialect::anthropic::models::{self, ModelEntry, Page, Shape};
+use crate::dialect::model_list::{self, ModelEntry, Page};
 use crate::relay::{Relay, RelayError};
+
+/// Whose client asks: all three families use this path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Anthropic,
+    OpenAi,
+    Google,
+}
+
+/// A Google key header, then Anthropic's version or key header; any other client is an OpenAI one.
+fn shape(headers: &HeaderMap) -> Shape {
+    let has = |name: &str| headers.contains_key(name);
+    if has("x-goog-api-key") {
+        return Shape::Google;
+    }
+    if has("anthropic-version") || (has("x-api-key") && !has("authorization")) {
+        Shape::Anthropic
+    } else {
+        Shape::OpenAi
+    }
+}
+
+/// `limit`, `after_id` and `before_id`; what is malformed counts as absent.
+fn page(query: &str) -> Page {
+    let mut page = Page::default();
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "limit" => page.limit = value.parse().ok().filter(|limit| (1..=1_000).contains(limit)),
+            "after_id" => page.after_id = Some(value.to_owned()),
+            "before_id" => page.before_id = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+    page
+}
 
 /// Lists the models.
 pub async fn list(relay: &Relay, http: &HttpRequest) -> HttpResponse {
@@ -19,8 +55,11 @@ pub async fn list(relay: &Relay, http: &HttpRequest) -> HttpResponse {
         Err(error) => door::refuse(relay, &error, arrival, http),
         Ok(key) => {
             let entries = entries(relay, &key).await;
-            let page = Page::of_query(http.query_string());
-            json(models::list(&entries, Shape::of(http.headers()), &page))
+            json(match shape(http.headers()) {
+                Shape::Anthropic => model_list::anthropic_list(&entries, &page(http.query_string())),
+                Shape::OpenAi => model_list::openai_list(&entries),
+                Shape::Google => model_list::google_list(&entries),
+            })
         }
     }
 }
@@ -34,7 +73,11 @@ pub async fn one(relay: &Relay, http: &HttpRequest, model: &str) -> HttpResponse
     };
     let entries = entries(relay, &key).await;
     match entries.iter().find(|entry| entry.id == model) {
-        Some(entry) => json(models::one(entry, Shape::of(http.headers()))),
+        Some(entry) => json(match shape(http.headers()) {
+            Shape::Anthropic => model_list::anthropic_one(entry),
+            Shape::OpenAi => model_list::openai_one(entry),
+            Shape::Google => model_list::google_one(entry),
+        }),
         None => door::refuse(relay, &RelayError::NotFound, arrival, http),
     }
 }
@@ -56,8 +99,8 @@ async fn entries(relay: &Relay, key: &KeyPolicy) -> Vec<ModelEntry> {
                 id: price.pattern.clone(),
                 display_name: price.pattern.clone(),
                 created_at: price.effective_from,
-                max_input: price.max_input,
-                max_output: price.max_output,
+                max_input_tokens: price.max_input,
+                max_output_tokens: price.max_output,
                 owned_by: price.service.as_str().to_owned(),
             });
         }
@@ -69,4 +112,35 @@ fn serves(view: &AccountView, model: &str) -> bool {
     let spec = &view.spec;
     let usable = spec.enabled && spec.status == AccountStatus::Active && spec.kind != AccountKind::Ccr;
     usable && spec.serves_model(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn the_shape_follows_the_headers_that_each_family_sends() {
+        for (names, expected) in [
+            (vec!["anthropic-version", "authorization"], Shape::Anthropic),
+            (vec!["x-api-key"], Shape::Anthropic),
+            (vec!["authorization"], Shape::OpenAi),
+            (vec!["x-goog-api-key"], Shape::Google),
+            (vec![], Shape::OpenAi),
+        ] {
+            let headers: HeaderMap =
+                names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();
+            assert_eq!(shape(&headers), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn odd_page_parameters_count_as_absent() {
+        assert_eq!(
+            page("limit=1000&after_id=a"),
+            Page { limit: Some(1_000), after_id: Some("a".into()), before_id: None }
+        );
+        assert_eq!(page("limit=0&x&limit2=3"), Page::default());
+    }
 }
