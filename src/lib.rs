@@ -9,6 +9,8 @@ pub mod mock;
 pub mod observe;
 pub mod upstream;
 
+pub mod relay;
+
 pub mod http;
 
 pub mod app;

@@ -4,3 +4,4 @@ pub mod envelope;
 pub mod error;
 pub mod extract;
 pub mod probes;
+pub mod relay;

@@ -1,5 +1,6 @@
 //! What the process tells about itself: metrics and logs.
 
+pub mod access;
 pub mod build;
 pub mod labels;
 pub mod lifecycle;

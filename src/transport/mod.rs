@@ -15,6 +15,7 @@ mod target;
 mod dial;
 mod resolve;
 mod tls;
+mod trace;
 mod tunnel;
 mod wire;
 
@@ -22,6 +23,7 @@ mod body;
 mod clients;
 mod egress;
 mod idle;
+mod prepared;
 
 mod thread;
 

@@ -1,5 +1,8 @@
 //! What handlers are given: proof of who asks, bodies and queries that were already checked.
 
+pub mod api_key;
+pub mod relay_body;
+
 mod body;
 pub mod client;
 mod merge;
