@@ -1,8 +1,9 @@
-//! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts.
+//! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts. The edges around the engine.
 
 pub mod config;
 pub mod dialect;
 pub mod journal;
+pub mod store;
 pub mod transport;
 
 pub mod mock;
