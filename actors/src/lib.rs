@@ -7,6 +7,7 @@ pub mod domain;
 pub mod clock;
 pub mod guard;
 pub mod handle;
+pub mod kept;
 pub mod outbox;
 pub mod ports;
 

@@ -14,6 +14,7 @@ pub mod model;
 pub mod settings;
 
 pub mod route;
+pub mod sticky;
 pub mod verdict;
 pub mod window;
 
