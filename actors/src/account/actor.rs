@@ -5,17 +5,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::fut::wrap_future;
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler};
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
 
 use super::audience::Audience;
 use super::due::DueBoard;
 use super::effects::{Call, Decided, Effects};
 use super::messages::{
     Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
-    RefreshNow, ReleaseLease, Reload, Reset, StatusSaved, Tested,
+    RefreshNow, ReleaseLease, Reload, Reset, Retire, StatusSaved, Tested,
 };
 use super::state::AccountState;
-use super::{exchange, record};
+use super::{chronicle, exchange};
 use crate::clock::Clock;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
@@ -65,11 +65,7 @@ impl AccountActor {
     }
 
     /// One event: first the depth gauge, then the state machine, then its effects.
-    fn on(
-        &mut self,
-        ctx: &mut Context<Self>,
-        event: impl FnOnce(&mut AccountState, Timestamp, &Settings) -> Effects,
-    ) {
+    fn on(&mut self, ctx: &mut Context<Self>, event: impl FnOnce(&mut AccountState, Timestamp, &Settings) -> Effects) {
         self.mailbox.taken();
         let settings = self.deps.settings.load();
         let now = self.deps.clock.now();
@@ -80,7 +76,7 @@ impl AccountActor {
 
     fn apply(&mut self, now: Timestamp, effects: Effects, ctx: &mut Context<Self>) {
         for event in &effects.events {
-            record::event(&self.deps.counters, self.state.spec(), event);
+            chronicle::event(&self.deps.counters, self.state.spec(), event);
         }
         for call in effects.calls {
             self.call(call, ctx);
@@ -98,7 +94,8 @@ impl AccountActor {
 
     /// The guard is made before the answer is sent: if the answer is lost on the way, its drop gives the slot back.
     fn answer(&self, now: Timestamp, Decided { attempt, grant }: Decided) {
-        let lease = |(id, credential)| Lease::new(id, Arc::clone(self.state.spec()), credential, self.deps.outbox.clone());
+        let lease =
+            |(id, credential)| Lease::new(id, Arc::clone(self.state.spec()), credential, self.deps.outbox.clone());
         let result = grant.map(|grant| Acquired { lease: lease(grant) }).ok_or(AcquireRefused);
         self.deps.audience.decided(AcquireDecided { attempt, view: Box::new(self.state.view(now)), result });
     }
@@ -190,6 +187,15 @@ impl Handler<GetDetail> for AccountActor {
         let depth = self.mailbox.depth();
         // The asker may have left.
         let _ = reply.send(self.state.detail(self.deps.clock.now(), &self.deps.settings.load(), depth));
+    }
+}
+
+impl Handler<Retire> for AccountActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) {
+        self.mailbox.taken();
+        ctx.stop();
     }
 }
 

@@ -76,6 +76,15 @@ pub fn next_reset(now: Timestamp, reset_minute: u16, zone: Tz) -> Timestamp {
     resets.map(|t| Timestamp(t.timestamp_millis())).find(|t| *t > now).unwrap_or(now.plus(DAY))
 }
 
+/// The last moment not after `now` at which the day began; see [`next_reset`].
+pub fn last_reset(now: Timestamp, reset_minute: u16, zone: Tz) -> Timestamp {
+    let local = zone.timestamp_millis_opt(now.0).single();
+    let Some(today) = local.map(|t| t.date_naive()) else { return now.plus(-DAY) };
+    let days = [Some(today), today.checked_sub_days(Days::new(1)), today.checked_sub_days(Days::new(2))];
+    let resets = days.into_iter().flatten().filter_map(|day| at_minute(day, reset_minute, zone));
+    resets.map(|t| Timestamp(t.timestamp_millis())).find(|t| *t <= now).unwrap_or(now.plus(-DAY))
+}
+
 fn at_minute(day: NaiveDate, minute: u16, zone: Tz) -> Option<DateTime<Tz>> {
     let time = NaiveTime::from_num_seconds_from_midnight_opt(u32::from(minute % 1_440) * 60, 0)?;
     let wanted = day.and_time(time);
@@ -104,6 +113,8 @@ mod tests {
             ("2026-10-24T22:00:00+02:00", 0, "2026-10-25T00:00:00+02:00"),
         ] {
             assert_eq!(next_reset(at(now), minute, berlin), at(reset), "{now} {minute}");
+            assert_eq!(last_reset(at(reset), minute, berlin), at(reset));
+            assert!(last_reset(at(reset).plus(-1), minute, berlin) <= at(now));
         }
     }
 

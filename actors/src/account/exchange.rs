@@ -42,8 +42,9 @@ pub fn start(
 ) {
     cell.exchanging.set(true);
     let nothing = Err(RefreshError::Transient("the exchange ended without an answer".to_owned()));
-    let mut running = Running { cell, mailbox, generation, result: nothing };
+    let running = Running { cell, mailbox, generation, result: nothing };
     actix_rt::spawn(async move {
+        let mut running = running;
         running.result = exchange(&*ports.0, &*ports.1, spec, base).await;
     });
 }

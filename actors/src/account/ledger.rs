@@ -85,11 +85,11 @@ impl Ledger {
     /// True when every limit leaves room for this attempt.
     pub fn has_room(&mut self, now: Timestamp, spec: &AccountSpec, ask: &Acquire) -> bool {
         self.roll(now);
-        let passes = |window: &Option<SlidingWindow>, cost| {
-            window.as_ref().is_none_or(|w| w.wait_for(now.0, cost) == Some(0))
-        };
+        let passes =
+            |window: &Option<SlidingWindow>, cost| window.as_ref().is_none_or(|w| w.wait_for(now.0, cost) == Some(0));
         let slots = spec.max_concurrency == 0 || self.slots_used() < spec.max_concurrency;
-        let budget = spec.daily_budget.0 == 0 || self.budget.used().saturating_add(ask.cost_estimate) <= spec.daily_budget;
+        let budget =
+            spec.daily_budget.0 == 0 || self.budget.used().saturating_add(ask.cost_estimate) <= spec.daily_budget;
         slots && budget && passes(&self.rpm, 1) && passes(&self.tpm, signed(ask.tokens_estimate))
     }
 

@@ -100,6 +100,11 @@ pub struct Announce;
 #[rtype(result = "()")]
 pub struct Due;
 
+/// The account was deleted: its actor stops.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Retire;
+
 /// The management API asks for everything that the actor knows.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -12,7 +12,32 @@
 pub mod messages;
 pub mod view;
 
+mod acquire;
+mod consequence;
+mod outcome;
+mod probe;
+mod refresh;
+pub mod state;
+mod status;
+mod token;
+
+mod averages;
+mod breaker;
+pub(crate) mod budget;
+pub mod cell;
+mod cooldown;
+mod health;
+mod ledger;
+mod windows;
+
+pub mod actor;
+pub mod audience;
+mod chronicle;
 pub mod directory;
+pub mod due;
+mod effects;
+mod exchange;
+pub mod gate;
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The end of a lease and what its attempt taught: reservations are corrected, the verdict changes the account.
 
-use super::cooldown::Rest;
 use super::consequence::{Act, Consequence};
+use super::cooldown::Rest;
 use super::effects::{Effects, Event};
 use super::ledger::Live;
 use super::state::AccountState;

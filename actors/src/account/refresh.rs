@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::domain::credential::Credential;
-use crate::domain::jitter::jittered;
 use crate::domain::id::AccountId;
+use crate::domain::jitter::jittered;
 use crate::domain::time::{MINUTE, SECOND, Timestamp};
 use crate::ports::{PortError, RefreshError, StoredAccount};
 
@@ -179,7 +179,12 @@ impl Refresh {
     }
 
     /// Storage answered.
-    pub fn loaded(&mut self, now: Timestamp, generation: u64, result: &Result<Option<StoredAccount>, PortError>) -> Turn {
+    pub fn loaded(
+        &mut self,
+        now: Timestamp,
+        generation: u64,
+        result: &Result<Option<StoredAccount>, PortError>,
+    ) -> Turn {
         if generation != self.generation {
             return Turn::default();
         }
@@ -212,7 +217,12 @@ impl Refresh {
     }
 
     /// The exchange answered.
-    pub fn exchanged(&mut self, now: Timestamp, generation: u64, result: Result<Arc<Credential>, RefreshError>) -> Turn {
+    pub fn exchanged(
+        &mut self,
+        now: Timestamp,
+        generation: u64,
+        result: Result<Arc<Credential>, RefreshError>,
+    ) -> Turn {
         if generation != self.generation || self.phase != Phase::Exchanging {
             return Turn::default();
         }

@@ -113,8 +113,7 @@ impl AccountState {
     }
 
     fn write_status(&mut self, fx: &mut Effects) {
-        self.status_write =
-            StatusWrite { generation: self.status_write.generation + 1, pending: true, retry_at: None };
+        self.status_write = StatusWrite { generation: self.status_write.generation + 1, pending: true, retry_at: None };
         let (status, reason) = (self.spec.status, self.spec.status_reason.clone());
         fx.calls.push(Call::SaveStatus(self.status_write.generation, status, reason));
     }

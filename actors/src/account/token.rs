@@ -248,7 +248,8 @@ impl AccountState {
 
     fn give_up_waiting(&mut self, now: Timestamp, fx: &mut Effects) {
         let late = |since: Timestamp| since.plus(TOKEN_WAIT) <= now;
-        let (late_waiters, waiters) = std::mem::take(&mut self.waiters).into_iter().partition(|w: &Waiter| late(w.since));
+        let (late_waiters, waiters) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|w: &Waiter| late(w.since));
         self.waiters = waiters;
         let late_waiters: Vec<Waiter> = late_waiters;
         for waiter in late_waiters {

@@ -29,12 +29,24 @@ pub fn event(counters: &Counters, spec: &AccountSpec, event: &Event) {
             if *result == RefreshResult::Permanent {
                 tracing::error!(account = id, event = "account.reauth_required", "token refresh refused for good");
             } else if *failures >= FAILING {
-                tracing::warn!(account = id, event = "account.token_refresh_failing", failures, "token refresh keeps failing");
+                tracing::warn!(
+                    account = id,
+                    event = "account.token_refresh_failing",
+                    failures,
+                    "token refresh keeps failing"
+                );
             }
         }
-        Event::Status(AccountStatus::Active, _) => tracing::info!(account = id, event = "account.recovered", "account is active"),
+        Event::Status(AccountStatus::Active, _) => {
+            tracing::info!(account = id, event = "account.recovered", "account is active")
+        }
         Event::Status(status, reason) => {
-            tracing::error!(account = id, status = status.as_str(), reason = reason.as_deref(), "account status changed");
+            tracing::error!(
+                account = id,
+                status = status.as_str(),
+                reason = reason.as_deref(),
+                "account status changed"
+            );
         }
     }
 }
