@@ -5,7 +5,8 @@ use actors::domain::account::Service;
 use actors::domain::id::PriceVersionId;
 use actors::domain::money::{Nanos, PPM};
 use actors::domain::price::{
-    PatternKind, PriceBook, PriceNotes, PriceVersion, Rates, TierRates, effective_ppm, estimate, hit_ppm, import, savings,
+    PatternKind, PriceBook, PriceNotes, PriceVersion, Rates, TierRates, effective_ppm, estimate, hit_ppm, import,
+    savings,
 };
 use actors::domain::time::Timestamp;
 use actors::domain::usage::{Tier, Tokens, Usage, UsagePart};
@@ -21,7 +22,10 @@ fn vectors(part: &str) -> Vec<Value> {
 }
 
 fn version(rates: Rates) -> PriceVersion {
-    let file = format!("{{\"m\": {}}}", r#"{"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0}"#);
+    let file = format!(
+        "{{\"m\": {}}}",
+        r#"{"litellm_provider": "anthropic", "mode": "chat", "input_cost_per_token": 0, "output_cost_per_token": 0}"#
+    );
     let row = import::read(&file, Timestamp(0)).unwrap().versions.remove(0);
     PriceVersion { id: PriceVersionId(1), base: rates, kind: PatternKind::Exact, ..row }
 }
@@ -82,7 +86,8 @@ fn every_charge_vector_is_exact() {
             case["multipliers_ppm"].as_array().unwrap().iter().map(|m| m.as_i64().unwrap()).collect();
         let eff = effective_ppm(&factors);
         let (cost, _) = PriceBook::default().cost(Service::Claude, &version, &usage(tokens), eff, PPM).unwrap();
-        let expected = [&case["effective_ppm"], &case["list_nanos"], &case["charge_nanos"]].map(|n| n.as_i64().unwrap());
+        let expected =
+            [&case["effective_ppm"], &case["list_nanos"], &case["charge_nanos"]].map(|n| n.as_i64().unwrap());
         assert_eq!([eff, cost.list.0, cost.charge.0], expected, "{}", case["name"]);
     }
 }
@@ -115,7 +120,8 @@ fn fast_mode_and_region_multiply_prices_without_rounding_between() {
     version.web_search = Some(7);
     one.fast = true;
     one.geo = Some("us".to_owned());
-    let cost = |version: &PriceVersion| PriceBook::default().cost(Service::Claude, version, &one, PPM, 500_000).unwrap();
+    let cost =
+        |version: &PriceVersion| PriceBook::default().cost(Service::Claude, version, &one, PPM, 500_000).unwrap();
     assert_eq!((cost(&version).0.list.0, cost(&version).1.tier_unpriced), (20_007, true));
     version.fast_ppm = Some(2_000_000);
     version.geo_us_ppm = Some(1_100_000);
