@@ -43,6 +43,10 @@ impl UsageActor {
     fn on(&mut self, ctx: &mut Context<Self>, event: impl FnOnce(&mut Queue, Timestamp) -> Effects) {
         let now = self.deps.clock.now();
         let effects = self.deps.queue.with(|queue| event(queue, now));
+        self.apply(effects, ctx);
+    }
+
+    fn apply(&mut self, effects: Effects, ctx: &mut Context<Self>) {
         for (timer, ms) in effects.timers {
             let ms = ms.unwrap_or_else(|| self.deps.settings.load().usage_flush_ms);
             let wait = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
