@@ -120,11 +120,7 @@ pub fn dialect(kind: AccountKind, model: &str) -> Dialect {
 ///
 /// # Errors
 /// See [`PrepareError`].
-pub fn prepare(
-    call: &Inbound<'_>,
-    account: &AccountSpec,
-    credential: &Credential,
-) -> Result<Outbound, PrepareError> {
+pub fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
     todo!()
 }
 
