@@ -17,6 +17,8 @@ pub(super) struct Live {
     pub(super) dirty: AtomicBool,
     /// A sync or a roll-back failed: what the file holds is uncertain, so nothing more is added.
     pub(super) spoilt: AtomicBool,
+    /// Nothing will be added any more.
+    pub(super) complete: AtomicBool,
 }
 
 impl Live {
@@ -24,8 +26,8 @@ impl Live {
     pub(super) fn create(dir: &Path, name: &str) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(dir.join(name))?;
         File::open(dir)?.sync_all()?;
-        let [dirty, spoilt] = [AtomicBool::new(false), AtomicBool::new(false)];
-        Ok(Self { name: name.into(), file, end: AtomicU64::new(0), dirty, spoilt })
+        let [dirty, spoilt, complete] = [(); 3].map(|()| AtomicBool::new(false));
+        Ok(Self { name: name.into(), file, end: AtomicU64::new(0), dirty, spoilt, complete })
     }
 
     /// Appends a record with one `write(2)`; returns where it starts and ends. A part of a record is taken back before

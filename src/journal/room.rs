@@ -38,15 +38,15 @@ impl Room {
         !self.full.load(Ordering::Relaxed) || self.try_again(now())
     }
 
-    /// A write has failed.
-    pub(super) fn is_gone(&self) {
-        self.full.store(true, Ordering::Relaxed);
+    /// A write has failed; true when that is news.
+    pub(super) fn is_gone(&self) -> bool {
+        !self.full.swap(true, Ordering::Relaxed)
     }
 
     /// Gives the reserve up; false when it was given up already.
     pub(super) fn spend(&self) -> bool {
         let _one = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_gone();
+        self.full.store(true, Ordering::Relaxed);
         fs::remove_file(&self.reserve).is_ok()
     }
 

@@ -37,10 +37,10 @@ impl Syncer {
         self.lock().push(file);
     }
 
-    /// A file is complete: it is synced once more, here and now.
-    pub(super) fn remove(&self, file: &Arc<Live>) {
-        self.lock().retain(|other| !Arc::ptr_eq(other, file));
-        sync(file);
+    /// A file is complete: the thread syncs it once more and forgets it.
+    pub(super) fn remove(&self, file: &Live) {
+        file.complete.store(true, Ordering::Release);
+        self.wake();
     }
 
     /// Calls the thread after a write. Costs one atomic swap while the thread knows already.
@@ -54,7 +54,7 @@ impl Syncer {
 
     /// The files that are being written.
     pub(super) fn live(&self) -> Vec<Arc<Live>> {
-        self.lock().clone()
+        self.lock().iter().filter(|file| !file.complete.load(Ordering::Acquire)).cloned().collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Live>>> {
@@ -90,7 +90,16 @@ impl Shared {
 
     fn sync_all(&self) {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        files.iter().for_each(|file| sync(file));
+        let complete: Vec<_> = files
+            .into_iter()
+            .filter(|file| {
+                let complete = file.complete.load(Ordering::Acquire);
+                sync(file);
+                complete
+            })
+            .collect();
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|file| !complete.iter().any(|other| Arc::ptr_eq(file, other)));
     }
 }
 

@@ -25,7 +25,7 @@ pub struct JournalWriter {
 
 #[derive(Debug)]
 struct State {
-    /// The file being written has number `next − 1`.
+    /// Name of the current file, or of the first.
     name: FileName,
     current: Option<Arc<Live>>,
     /// Files that may hold the start of an open attempt, oldest first; the last is the current one.
@@ -77,7 +77,7 @@ impl JournalWriter {
         let state = &mut *self.state.borrow_mut();
         record::settled(&mut state.buffer, &event)?;
         let written = state.append(&self.shared).or_else(|e| {
-            self.failed(&e);
+            let _ = self.failed(&e);
             if self.shared.room.spend() { state.append(&self.shared) } else { Err(e) }
         });
         let closed = state.open.settled(&event);
@@ -101,8 +101,9 @@ impl JournalWriter {
     }
 
     fn failed(&self, e: &io::Error) -> JournalError {
-        self.shared.room.is_gone();
-        tracing::error!(error = %e, "journal write failed");
+        if self.shared.room.is_gone() {
+            tracing::error!(error = %e, "journal write failed");
+        }
         JournalError::NotWritable(e.kind())
     }
 }
@@ -127,10 +128,11 @@ impl State {
 
     /// The file to write to: a new one at first, after 64 MiB, and when the old one cannot be trusted.
     fn file(&mut self, shared: &Shared) -> io::Result<Arc<Live>> {
-        if let Some(live) = &self.current {
-            if live.is_sound() && live.end.load(Ordering::Relaxed) < shared.options.rotate_bytes {
-                return Ok(Arc::clone(live));
-            }
+        if let Some(live) = &self.current
+            && live.is_sound()
+            && live.end.load(Ordering::Relaxed) < shared.options.rotate_bytes
+        {
+            return Ok(Arc::clone(live));
         }
         let number = self.names.back().map_or(0, |(number, _)| number + 1);
         let name = FileName { line: self.name.line.clone(), number };
