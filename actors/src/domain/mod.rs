@@ -17,6 +17,7 @@ pub mod route;
 pub mod verdict;
 pub mod window;
 
+pub mod estimate;
 pub mod limit;
 pub mod price;
 pub mod usage;

@@ -62,7 +62,6 @@ impl UsageActor {
         }
     }
 
-    /// One call of the sink.
     fn call(&mut self, generation: u64, work: Work, ctx: &mut Context<Self>) {
         let sink = Arc::clone(&self.deps.sink);
         match work {
