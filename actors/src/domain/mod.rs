@@ -17,7 +17,8 @@ pub mod route;
 pub mod verdict;
 pub mod window;
 
-pub mod estimate;
 pub mod limit;
 pub mod price;
 pub mod usage;
+
+pub mod estimate;

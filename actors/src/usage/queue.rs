@@ -116,10 +116,10 @@ impl Queue {
                 self.counts.stored += receipt.inserted;
                 self.counts.duplicates += receipt.duplicates;
                 (self.rest, self.last_error) = (0, None);
-                if receipt.inserted > 0 {
+                let stored = self.current.take().map(|batch| Arc::unwrap_or_clone(batch.shared)).unwrap_or_default();
+                if receipt.duplicates < stored.events.len() as u64 {
                     self.dead_in_a_row = 0;
                 }
-                let stored = self.current.take().map(|batch| Arc::unwrap_or_clone(batch.shared)).unwrap_or_default();
                 self.on_written(stored);
                 self.next(now)
             }
