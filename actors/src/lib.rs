@@ -17,3 +17,10 @@ pub mod housekeeping;
 pub mod scheduler;
 pub mod settings;
 pub mod usage;
+
+pub mod metrics;
+pub mod published;
+pub mod supervise;
+pub mod system;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

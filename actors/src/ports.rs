@@ -9,7 +9,9 @@ use std::sync::Arc;
 use crate::domain::account::{AccountSpec, AccountStatus};
 use crate::domain::credential::Credential;
 use crate::domain::id::AccountId;
+use crate::domain::money::Nanos;
 use crate::domain::settings::Settings;
+use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
 use crate::outbox::Recorded;
 
@@ -46,6 +48,20 @@ pub trait AccountStore: Send + Sync {
         seen_version: i64,
         new: Credential,
     ) -> PortFuture<Result<Arc<Credential>, PortError>>;
+
+    /// Id and row version of every account that is not deleted: what the periodic re-read compares. The default reads
+    /// everything; a store that can do better should.
+    fn versions(&self) -> PortFuture<Result<Vec<(AccountId, i64)>, PortError>> {
+        let all = self.load_all();
+        Box::pin(async move { Ok(all.await?.into_iter().map(|a| (a.spec.id, a.spec.version)).collect()) })
+    }
+
+    /// What an account has cost since a moment, so that its daily budget survives a restart of the process. The default
+    /// knows nothing.
+    fn spent_since(&self, id: AccountId, since: Timestamp) -> PortFuture<Result<Nanos, PortError>> {
+        let _ = (id, since);
+        Box::pin(std::future::ready(Ok(Nanos::ZERO)))
+    }
 
     /// Stores a status change with its reason.
     fn save_status(

@@ -1,9 +1,6 @@
-//! What must hold of user names, e-mail addresses and passwords (`access.md` §1, §2, §4).
+//! What must hold of user names and e-mail addresses (`access.md` §2); passwords: `identity::password`.
 
 use super::{Invalid, must};
-
-/// Passwords that everybody tries first.
-const KNOWN_PASSWORDS: [&str; 5] = ["admin", "admin123", "123456", "password", "changeme"];
 
 /// 3 to 64 of `[A-Za-z0-9_.-]`, not starting or ending with `-`.
 pub fn check_username(name: &str) -> Result<(), Invalid> {
@@ -20,29 +17,15 @@ pub fn check_email(email: &str) -> Result<(), Invalid> {
     must(domain && plain && email.len() <= 254, "email", "is not an e-mail address")
 }
 
-/// 8 to 128 characters, no NUL, not the user's name or address, none that everybody tries.
-pub fn check_password(password: &str, username: &str, email: Option<&str>) -> Result<(), Invalid> {
-    let length = password.chars().count();
-    must((8..=128).contains(&length) && !password.contains('\0'), "password", "must have 8 to 128 characters")?;
-    let lower = password.to_lowercase();
-    let same = lower == username.to_lowercase() || email.is_some_and(|email| lower == email.to_lowercase());
-    must(!same, "password", "must differ from the name and the e-mail address")?;
-    must(!KNOWN_PASSWORDS.contains(&lower.as_str()), "password", "is one that everybody tries")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_addresses_and_passwords_have_rules() {
+    fn names_and_addresses_have_rules() {
         assert!(check_username("a.b-c_1").is_ok());
         assert!(["ab", "-abc", "abc-", "a b c", "é-name"].iter().all(|name| check_username(name).is_err()));
         assert!(check_email("a@b.example").is_ok() && check_email("a@localhost").is_ok());
         assert!(["a", "@b.c", "a@b", "a@b@c.d", "a b@c.d"].iter().all(|email| check_email(email).is_err()));
-        assert!(check_password("correct horse", "bob", None).is_ok());
-        for bad in ["short", "password", "bobby-the-user", "B@example.org"] {
-            assert!(check_password(bad, "bobby-the-user", Some("b@example.org")).is_err(), "{bad}");
-        }
     }
 }

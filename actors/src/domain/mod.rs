@@ -18,6 +18,9 @@ pub mod sticky;
 pub mod verdict;
 pub mod window;
 
+pub mod jitter;
 pub mod limit;
 pub mod price;
 pub mod usage;
+
+pub mod estimate;

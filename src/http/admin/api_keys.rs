@@ -12,7 +12,7 @@ use super::AdminState;
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Body, PageQuery, Params, Session, User, changes, merged, take_version};
-use crate::identity::key_text::NewKeyText;
+use crate::identity::key_text;
 use crate::onboarding::json::Moment;
 use crate::onboarding::key::KeyInput;
 use crate::store::keys::{self, KeyFilter, KeyRow, KeyStatus, KeyTotals, NewKey};
@@ -191,19 +191,19 @@ pub async fn create_key(
     room_for_a_key(&state, user).await?;
     let recorded = changes(None, Some(&input));
     let config = input.checked()?;
-    let text = NewKeyText::generate();
+    let secret = key_text::make();
+    let (prefix, last4) = key_text::shown(&secret);
     let entry = session.entry(&state, "key_created", "api_key", None, recorded);
     let key = NewKey {
         user,
         config,
-        digest: state.keyring.digest(&text.secret),
-        prefix: text.prefix.clone(),
-        last4: text.last4.clone(),
+        digest: state.keyring.digest(secret.expose_secret()),
+        prefix,
+        last4,
     };
     let id = keys::create(&state.db.audited(entry), key, state.clock.now()).await?;
-    state.keyring.refresh().await;
     let view = shown(&session, &state, id).await?;
-    Ok(Data::created(KeySecret { view, api_key: text.secret.expose_secret().to_owned() }))
+    Ok(Data::created(KeySecret { view, api_key: secret.expose_secret().to_owned() }))
 }
 
 async fn room_for_a_key(state: &AdminState, user: UserId) -> Result<(), ApiError> {
@@ -247,7 +247,7 @@ pub async fn update_key(
     }
     let entry = session.entry(&state, "key_updated", "api_key", Some(*id), changes(Some(&old), Some(&input)));
     keys::update(&state.db.audited(entry), row.id, row.version, input.checked()?, state.clock.now()).await?;
-    state.keyring.refresh().await;
+    state.keyring.invalidate(row.id);
     Ok(Data::ok(shown(&session, &state, row.id).await?))
 }
 
@@ -263,7 +263,7 @@ async fn set_status(
     let changed = serde_json::json!({ "status": [row.status, status] });
     let db = state.db.audited(session.entry(state, action, "api_key", Some(id), changed));
     keys::set_status(&db, row.id, status, state.clock.now()).await?;
-    state.keyring.refresh().await;
+    state.keyring.invalidate(row.id);
     Ok(Data::ok(shown(session, state, row.id).await?))
 }
 
@@ -319,15 +319,16 @@ pub async fn rotate_key(
         return Err(ApiError::invalid("grace_seconds", "must be from 0 to 86400"));
     }
     let now = state.clock.now();
-    let text = NewKeyText::generate();
+    let secret = key_text::make();
+    let (prefix, last4) = key_text::shown(&secret);
     let changed = serde_json::json!({ "secret": ["***", "***"], "grace_seconds": [null, grace] });
     let db = state.db.audited(session.entry(&state, "key_rotated", "api_key", Some(*id), changed));
-    let digest = state.keyring.digest(&text.secret);
+    let digest = state.keyring.digest(secret.expose_secret());
     let until = now.plus(i64::from(grace) * SECOND);
-    keys::rotate(&db, row.id, digest, text.prefix.clone(), text.last4.clone(), until, now).await?;
-    state.keyring.refresh().await;
+    keys::rotate(&db, row.id, digest, prefix, last4, until, now).await?;
+    state.keyring.invalidate(row.id);
     let view = shown(&session, &state, row.id).await?;
-    Ok(Data::ok(KeySecret { view, api_key: text.secret.expose_secret().to_owned() }))
+    Ok(Data::ok(KeySecret { view, api_key: secret.expose_secret().to_owned() }))
 }
 
 /// Revokes a key for good; its usage stays.

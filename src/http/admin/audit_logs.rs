@@ -68,7 +68,7 @@ impl From<AuditRow> for AuditView {
     fn from(row: AuditRow) -> Self {
         Self {
             id: row.id,
-            at: Moment(row.at),
+            at: Moment(row.created_at),
             request_id: row.request_id,
             actor_type: row.actor_type,
             actor_id: row.actor_id,

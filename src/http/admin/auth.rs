@@ -94,10 +94,10 @@ pub async fn first_administrator(request: HttpRequest, state: State<AdminState>,
         state.lifecycle.owner_found();
         return Err(ApiError::not_found("route"));
     }
-    state.logins.admit(&state, "setup", client.ip).await?;
+    state.logins.admit(&state, "setup", client.ip)?;
     let body = body.0;
     if !setup::matches(&state.db, &body.token).await? {
-        state.logins.failed(&state, "setup", client.ip).await;
+        state.logins.failed(&state, "setup", client.ip);
         return Err(ApiError::new(Reason::InvalidCredentials, "the setup token is wrong"));
     }
     check_username(&body.username)?;
@@ -150,22 +150,22 @@ pub struct Login {
 pub async fn login(request: HttpRequest, state: State<AdminState>, body: Body<Login>) -> Result<Data<SessionView>, ApiError> {
     let (client, body) = (ClientInfo::of(&request), body.0);
     let name = body.username.trim().to_lowercase();
-    if let Err(blocked) = state.logins.admit(&state, &name, client.ip).await {
+    if let Err(blocked) = state.logins.admit(&state, &name, client.ip) {
         state.metrics.auth_total("password", "blocked").inc();
         audit::append(&state.db, AuditEntry { result: "denied", ..entry(&state, &client, "user", "login_blocked", None) }).await?;
         return Err(blocked);
     }
     let user = users::find_login(&state.db, &name).await?;
-    let verified = state.passwords.verify(user.as_ref().and_then(|user| user.password.clone()), body.password.clone()).await?;
+    let verified = state.passwords.verify(body.password.clone(), user.as_ref().and_then(|user| user.password.clone())).await?;
     let user = user.filter(|user| verified.ok && user.config.status == UserStatus::Active);
     let Some(user) = user else {
-        state.logins.failed(&state, &name, client.ip).await;
+        state.logins.failed(&state, &name, client.ip);
         state.metrics.auth_total("password", "invalid").inc();
         let failed = AuditEntry { result: "failed", changes: json!({ "name": [null, shown_name(&name)] }), ..entry(&state, &client, "user", "login", None) };
         audit::append(&state.db, failed).await?;
         return Err(ApiError::new(Reason::InvalidCredentials, "name or password is wrong"));
     };
-    state.logins.succeeded(&state, &name, client.ip).await;
+    state.logins.succeeded(&name, client.ip);
     if verified.rehash {
         let hash = state.passwords.hash(body.password).await?;
         users::set_password(&state.db, user.id, hash, true, state.clock.now()).await?;
@@ -194,7 +194,7 @@ pub async fn refresh(session: Session<User>, state: State<AdminState>) -> Result
 #[utoipa::path(tag = "session", security(("session" = ["user"])), responses((status = 200, body = Envelope<Empty>)))]
 #[post("/auth/logout")]
 pub async fn logout(session: Session<User>, state: State<AdminState>) -> Result<Data<Empty>, ApiError> {
-    state.sessions.end(&state, &session.claims).await?;
+    state.sessions.end(&session.claims).await;
     let entry = session.entry(&state, "logout", "user", Some(session.user.id.0), Value::Object(serde_json::Map::new()));
     audit::append(&state.db, entry).await?;
     Ok(Data::ok(Empty {}))

@@ -10,8 +10,9 @@ use super::AdminState;
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, take_version};
+use crate::identity::password::check_rules;
 use crate::onboarding::json::Moment;
-use crate::onboarding::user::{check_email, check_password, check_username};
+use crate::onboarding::user::{check_email, check_username};
 use crate::store::users::{self, Role, UserConfig, UserFilter, UserRow, UserStatus};
 
 /// A user in JSON, without the password.
@@ -210,8 +211,9 @@ pub async fn create_user(
     let input: UserInput = crate::http::extract::parse_value(Value::Object(body))?;
     let config = input.checked()?;
     may_set_role(&session, None, &config)?;
-    check_password(&password, &config.username, config.email.as_deref())?;
-    let hash = state.passwords.hash(password.into()).await?;
+    let password = secrecy::SecretString::from(password);
+    check_rules(&password, &config.username, config.email.as_deref())?;
+    let hash = state.passwords.hash(password).await?;
     let entry = session.entry(&state, "user_created", "user", None, changes(None, Some(&input_of(&config))));
     let id = users::create(&state.db.audited(entry), config, Some(hash), state.clock.now()).await?;
     Ok(Data::created(found(&state, id).await?.into()))
@@ -290,7 +292,7 @@ async fn store(
     let db = state.db.audited(session.entry(state, action, "user", Some(row.id.0), changed));
     users::update(&db, row.id, row.version, config, ends_sessions, state.clock.now()).await?;
     state.sessions.forget(row.id).await;
-    state.keyring.refresh().await;
+    state.keyring.invalidate_owner(row.id);
     Ok(Data::ok(found(state, row.id).await?.into()))
 }
 
@@ -322,6 +324,6 @@ pub async fn delete_user(
     let entry = session.entry(&state, "user_deleted", "user", Some(row.id.0), changes(Some(&input_of(&row.config)), None));
     users::delete(&state.db.audited(entry), row.id, state.clock.now()).await?;
     state.sessions.forget(row.id).await;
-    state.keyring.refresh().await;
+    state.keyring.invalidate_owner(row.id);
     Ok(Data::ok(Empty {}))
 }
