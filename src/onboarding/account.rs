@@ -163,7 +163,11 @@ impl AccountInput {
             rpm_limit: config.rpm_limit,
             tpm_limit: config.tpm_limit,
             daily_budget: Some(Money(config.daily_budget)).filter(|m| m.0.0 > 0),
-            daily_budget_reset: format!("{:02}:{:02}", config.budget_reset_minute / 60, config.budget_reset_minute % 60),
+            daily_budget_reset: format!(
+                "{:02}:{:02}",
+                config.budget_reset_minute / 60,
+                config.budget_reset_minute % 60
+            ),
             auto_pause_thresholds: config.auto_pause.clone(),
             pause_on_warning: config.pause_on_warning,
             model_allow: config.model_allow.clone(),
@@ -190,7 +194,11 @@ impl AccountInput {
         labels(&self.tags, "tags")?;
         patterns(&self.model_allow, "model_allow")?;
         patterns(&self.model_deny, "model_deny")?;
-        must(self.auto_pause_thresholds.values().all(|p| (1..=100).contains(p)), "auto_pause_thresholds", "must be percents")?;
+        must(
+            self.auto_pause_thresholds.values().all(|p| (1..=100).contains(p)),
+            "auto_pause_thresholds",
+            "must be percents",
+        )?;
         must(self.tpm_limit <= i64::MAX.unsigned_abs(), "tpm_limit", "is too large")?;
         let budget = self.daily_budget.map_or(actors::domain::money::Nanos::ZERO, |m| m.0);
         must(budget.0 >= 0, "daily_budget", "must not be negative")?;
@@ -221,7 +229,10 @@ impl AccountInput {
             model_map: self.model_map,
             subscription_expires_at: self.subscription_expires_at.map(|m| m.0),
             proxy: self.proxy_id,
-            base_url: self.base_url.map(|url| url.trim().trim_end_matches('/').to_owned()).filter(|url| !url.is_empty()),
+            base_url: self
+                .base_url
+                .map(|url| url.trim().trim_end_matches('/').to_owned())
+                .filter(|url| !url.is_empty()),
             options: self.options,
             error_rules: self.error_rules,
             cost_ppm: self.cost_ppm,

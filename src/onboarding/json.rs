@@ -80,7 +80,9 @@ impl std::str::FromStr for Moment {
 
 impl utoipa::PartialSchema for Moment {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        chrono::DateTime::<chrono::Utc>::schema()
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+        let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+        text.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
     }
 }
 

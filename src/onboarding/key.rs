@@ -161,7 +161,7 @@ const fn neutral() -> i64 {
 
 /// Lists, single texts, comma lists and JSON in a text all say the same.
 fn permissions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let list = match Value::deserialize(deserializer)? {
+    let list: Vec<String> = match Value::deserialize(deserializer)? {
         Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Value::String(text) if text.trim_start().starts_with('[') => {
             serde_json::from_str(&text).map_err(serde::de::Error::custom)?
@@ -203,7 +203,11 @@ impl KeyInput {
             expiry_mode: if hours.is_some() { ExpiryMode::Activation } else { ExpiryMode::Fixed },
             expires_at: config.expires_at.map(Moment),
             activation_amount: days.or(hours).and_then(|n| u32::try_from(n).ok()),
-            activation_unit: if hours.is_some() && days.is_none() { ActivationUnit::Hours } else { ActivationUnit::Days },
+            activation_unit: if hours.is_some() && days.is_none() {
+                ActivationUnit::Hours
+            } else {
+                ActivationUnit::Days
+            },
             bindings: config.bindings.iter().map(BindingInput::from).collect(),
             account_tags: config.account_tags.clone(),
             sticky_mode: config.sticky_mode,
@@ -347,7 +351,8 @@ mod tests {
 
     #[test]
     fn permissions_have_many_spellings() {
-        for spelling in [serde_json::json!(["claude"]), serde_json::json!("claude"), serde_json::json!("[\"claude\"]")] {
+        for spelling in [serde_json::json!(["claude"]), serde_json::json!("claude"), serde_json::json!("[\"claude\"]")]
+        {
             let config = key(serde_json::json!({"name": "a", "permissions": spelling})).unwrap();
             assert_eq!(config.permissions, [Platform::Claude]);
         }

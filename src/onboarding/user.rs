@@ -12,7 +12,8 @@ pub fn check_username(name: &str) -> Result<(), Invalid> {
 /// One `@` with something on both sides and a dot or `localhost` behind it, at most 254 bytes.
 pub fn check_email(email: &str) -> Result<(), Invalid> {
     let parts = email.split_once('@').filter(|(local, domain)| !local.is_empty() && !domain.contains('@'));
-    let domain = parts.is_some_and(|(_, d)| d == "localhost" || (d.contains('.') && !d.starts_with('.') && !d.ends_with('.')));
+    let domain =
+        parts.is_some_and(|(_, d)| d == "localhost" || (d.contains('.') && !d.starts_with('.') && !d.ends_with('.')));
     let plain = !email.chars().any(|c| c.is_whitespace() || c.is_control());
     must(domain && plain && email.len() <= 254, "email", "is not an e-mail address")
 }

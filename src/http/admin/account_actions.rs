@@ -21,7 +21,11 @@ use crate::store::accounts::{self, AccountConfig};
 /// Calls the vendor with the account's credential; costs nothing there.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountVerdict>)))]
 #[post("/accounts/{id}/test")]
-pub async fn test(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountVerdict>, ApiError> {
+pub async fn test_one_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountVerdict>, ApiError> {
     let id = AccountId(*id);
     let (spec, credential) = opened(&state, id).await?;
     let verdict = test_account(&state, spec, credential).await;
@@ -44,7 +48,11 @@ pub struct Refreshed {
 /// Exchanges the refresh token now.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Refreshed>)))]
 #[post("/accounts/{id}/refresh-token")]
-pub async fn refresh_token(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<Refreshed>, ApiError> {
+pub async fn refresh_token(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Refreshed>, ApiError> {
     let (id, row) = (AccountId(*id), found(&state, AccountId(*id)).await?);
     if !row.config.kind.is_oauth() {
         return Err(ApiError::new(Reason::IllegalTransition, "accounts of this type have no token to refresh"));
@@ -55,7 +63,13 @@ pub async fn refresh_token(session: Session<Admin>, state: State<AdminState>, id
     Ok(Data::ok(Refreshed { success: true, expires_at: credential.expires_at.map(Moment) }))
 }
 
-async fn reset(session: &Session<Admin>, state: &AdminState, id: i64, everything: bool, action: &str) -> Result<Data<AccountView>, ApiError> {
+async fn reset(
+    session: &Session<Admin>,
+    state: &AdminState,
+    id: i64,
+    everything: bool,
+    action: &str,
+) -> Result<Data<AccountView>, ApiError> {
     let id = AccountId(id);
     found(state, id).await?;
     state.engine.accounts.reset(id, everything);
@@ -66,18 +80,31 @@ async fn reset(session: &Session<Admin>, state: &AdminState, id: i64, everything
 /// Health 100, breaker closed, soft cooldowns cleared.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountView>)))]
 #[post("/accounts/{id}/reset-health")]
-pub async fn reset_health(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountView>, ApiError> {
+pub async fn reset_health(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
     reset(&session, &state, *id, false, "account_health_score_reset").await
 }
 
 /// Clears every cooldown and vendor window too.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountView>)))]
 #[post("/accounts/{id}/clear-cooldowns")]
-pub async fn clear_cooldowns(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountView>, ApiError> {
+pub async fn clear_cooldowns(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
     reset(&session, &state, *id, true, "account_cooldowns_cleared").await
 }
 
-async fn set_schedulable(session: &Session<Admin>, state: &AdminState, id: i64, on: bool) -> Result<Data<AccountView>, ApiError> {
+async fn set_schedulable(
+    session: &Session<Admin>,
+    state: &AdminState,
+    id: i64,
+    on: bool,
+) -> Result<Data<AccountView>, ApiError> {
     let row = found(state, AccountId(id)).await?;
     let changed = json!({ "schedulable": [row.config.schedulable, on] });
     let db = state.db.audited(session.entry(state, "account_status_changed", "account", Some(id), changed));
@@ -90,21 +117,33 @@ async fn set_schedulable(session: &Session<Admin>, state: &AdminState, id: i64, 
 /// Takes the account out of scheduling; leases finish.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountView>)))]
 #[post("/accounts/{id}/pause")]
-pub async fn pause(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountView>, ApiError> {
+pub async fn pause_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
     set_schedulable(&session, &state, *id, false).await
 }
 
 /// Puts the account back into scheduling.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountView>)))]
 #[post("/accounts/{id}/resume")]
-pub async fn resume(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountView>, ApiError> {
+pub async fn resume_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
     set_schedulable(&session, &state, *id, true).await
 }
 
 /// Builds the account's actor anew from what is stored.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<AccountView>)))]
 #[post("/accounts/{id}/restart")]
-pub async fn restart(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<AccountView>, ApiError> {
+pub async fn restart_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
     let id = AccountId(*id);
     found(&state, id).await?;
     state.engine.accounts.reset(id, false);
@@ -138,7 +177,11 @@ pub struct StateView {
 /// Everything about the account's present.
 #[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<StateView>)))]
 #[get("/accounts/{id}/state")]
-pub async fn state(_session: Session<Auditor>, state: State<AdminState>, id: Path<i64>) -> Result<Data<StateView>, ApiError> {
+pub async fn account_state(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<StateView>, ApiError> {
     let row = found(&state, AccountId(*id)).await?;
     let detail = state.engine.accounts.detail(row.id).await;
     let detail = detail.ok_or_else(|| ApiError::unavailable(&"the account's actor is being rebuilt"))?;
@@ -174,7 +217,11 @@ pub struct LeaseView {
 /// Live leases, oldest first.
 #[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<LeaseView>>)))]
 #[get("/accounts/{id}/leases")]
-pub async fn leases(_session: Session<Auditor>, state: State<AdminState>, id: Path<i64>) -> Result<Data<Vec<LeaseView>>, ApiError> {
+pub async fn account_leases(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Vec<LeaseView>>, ApiError> {
     let row = found(&state, AccountId(*id)).await?;
     let view = |lease: actors::account::view::LeaseInfo| LeaseView {
         lease_id: lease.id.to_string(),
@@ -190,7 +237,11 @@ pub async fn leases(_session: Session<Auditor>, state: State<AdminState>, id: Pa
 /// Takes a lease away by force; its request goes on, uncounted.
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Empty>)))]
 #[delete("/accounts/{id}/leases/{lease_id}")]
-pub async fn release_lease(session: Session<Admin>, state: State<AdminState>, path: Path<(i64, String)>) -> Result<Data<Empty>, ApiError> {
+pub async fn release_lease(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    path: Path<(i64, String)>,
+) -> Result<Data<Empty>, ApiError> {
     let id = AccountId(path.0);
     let lease: LeaseId = path.1.parse().map_err(|_| ApiError::not_found("lease"))?;
     if !state.engine.accounts.release(id, lease).await {
@@ -227,7 +278,11 @@ pub struct ImportedAccount {
 #[utoipa::path(tag = "accounts", security(("session" = ["admin"])), request_body = CredentialFile,
     responses((status = 201, body = Envelope<ImportedAccount>)))]
 #[post("/accounts/import-credentials")]
-pub async fn import_credentials(session: Session<Admin>, state: State<AdminState>, body: Body<CredentialFile>) -> Result<Data<ImportedAccount>, ApiError> {
+pub async fn import_credentials(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    body: Body<CredentialFile>,
+) -> Result<Data<ImportedAccount>, ApiError> {
     let file = body.0;
     let text = file.content.as_str().map_or_else(|| file.content.to_string(), str::to_owned);
     let credentials = CredentialInput::from_claude_file(&text)?;
@@ -239,7 +294,13 @@ pub async fn import_credentials(session: Session<Admin>, state: State<AdminState
     Ok(Data::created(ImportedAccount { account, warning }))
 }
 
-async fn note(session: &Session<Admin>, state: &AdminState, action: &str, id: AccountId, changed: Value) -> Result<(), ApiError> {
+async fn note(
+    session: &Session<Admin>,
+    state: &AdminState,
+    action: &str,
+    id: AccountId,
+    changed: Value,
+) -> Result<(), ApiError> {
     let entry = session.entry(state, action, "account", Some(id.0), changed);
     Ok(crate::store::audit::append(&state.db, entry).await?)
 }

@@ -12,7 +12,9 @@ use super::AdminState;
 use super::account_view::AccountView;
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
-use crate::http::extract::{Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version};
+use crate::http::extract::{
+    Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version,
+};
 use crate::onboarding::account::AccountInput;
 use crate::onboarding::credential::CredentialInput;
 use crate::onboarding::json::Moment;
@@ -100,7 +102,10 @@ pub async fn list_accounts(
 /// Lists the kinds of accounts.
 #[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<KindView>>)))]
 #[get("/accounts/types")]
-pub async fn account_types(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<Vec<KindView>>, ApiError> {
+pub async fn account_types(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<KindView>>, ApiError> {
     let oauth_enabled = state.engine.settings.current().oauth_enabled;
     let view = |kind: AccountKind| KindView {
         kind,
@@ -140,7 +145,10 @@ pub async fn create(
 ) -> Result<AccountView, ApiError> {
     let kind = input.kind;
     if kind.is_oauth() && !state.engine.settings.current().oauth_enabled {
-        return Err(ApiError::new(Reason::OauthDisabled, "accounts of this type need the setting accounts.oauth_enabled"));
+        return Err(ApiError::new(
+            Reason::OauthDisabled,
+            "accounts of this type need the setting accounts.oauth_enabled",
+        ));
     }
     let recorded = changes(None, Some(&input));
     let config = checked(state, input).await?;
@@ -195,7 +203,8 @@ pub async fn shown(state: &AdminState, id: AccountId) -> Result<AccountView, Api
 pub async fn opened(state: &AdminState, id: AccountId) -> Result<(AccountSpec, Credential), ApiError> {
     let stored = accounts::load(&state.db, state.vault.as_ref(), id).await?;
     let stored = stored.ok_or_else(|| ApiError::not_found("account"))?;
-    let credential = stored.credential.ok_or_else(|| ApiError::new(Reason::IllegalTransition, "it has no credential"))?;
+    let credential =
+        stored.credential.ok_or_else(|| ApiError::new(Reason::IllegalTransition, "it has no credential"))?;
     Ok(((*stored.spec).clone(), (*credential).clone()))
 }
 

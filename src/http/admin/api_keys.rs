@@ -194,13 +194,7 @@ pub async fn create_key(
     let secret = key_text::make();
     let (prefix, last4) = key_text::shown(&secret);
     let entry = session.entry(&state, "key_created", "api_key", None, recorded);
-    let key = NewKey {
-        user,
-        config,
-        digest: state.keyring.digest(secret.expose_secret()),
-        prefix,
-        last4,
-    };
+    let key = NewKey { user, config, digest: state.keyring.digest(secret.expose_secret()), prefix, last4 };
     let id = keys::create(&state.db.audited(entry), key, state.clock.now()).await?;
     let view = shown(&session, &state, id).await?;
     Ok(Data::created(KeySecret { view, api_key: secret.expose_secret().to_owned() }))
@@ -219,7 +213,11 @@ async fn room_for_a_key(state: &AdminState, user: UserId) -> Result<(), ApiError
 /// Shows a key.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), responses((status = 200, body = Envelope<KeyView>)))]
 #[get("/api-keys/{id}")]
-pub async fn get_key(session: Session<User>, state: State<AdminState>, id: Path<i64>) -> Result<Data<KeyView>, ApiError> {
+pub async fn get_key(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<KeyView>, ApiError> {
     Ok(Data::ok(shown(&session, &state, KeyId(*id)).await?))
 }
 
@@ -270,21 +268,33 @@ async fn set_status(
 /// Revokes a key: it stops working within 5 s everywhere.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), responses((status = 200, body = Envelope<KeyView>)))]
 #[post("/api-keys/{id}/revoke")]
-pub async fn revoke_key(session: Session<User>, state: State<AdminState>, id: Path<i64>) -> Result<Data<KeyView>, ApiError> {
+pub async fn revoke_key(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<KeyView>, ApiError> {
     set_status(&session, &state, *id, KeyStatus::Revoked, "key_revoked").await
 }
 
 /// Makes a revoked or disabled key work again.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), responses((status = 200, body = Envelope<KeyView>)))]
 #[post("/api-keys/{id}/restore")]
-pub async fn restore_key(session: Session<User>, state: State<AdminState>, id: Path<i64>) -> Result<Data<KeyView>, ApiError> {
+pub async fn restore_key(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<KeyView>, ApiError> {
     set_status(&session, &state, *id, KeyStatus::Active, "key_restored").await
 }
 
 /// Switches a key off, or on again.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), responses((status = 200, body = Envelope<KeyView>)))]
 #[put("/api-keys/{id}/toggle")]
-pub async fn toggle_key(session: Session<User>, state: State<AdminState>, id: Path<i64>) -> Result<Data<KeyView>, ApiError> {
+pub async fn toggle_key(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<KeyView>, ApiError> {
     let next = match found(&session, &state, *id).await?.status {
         KeyStatus::Active => KeyStatus::Disabled,
         KeyStatus::Disabled => KeyStatus::Active,
@@ -334,7 +344,11 @@ pub async fn rotate_key(
 /// Revokes a key for good; its usage stays.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), responses((status = 200, body = Envelope<Empty>)))]
 #[delete("/api-keys/{id}")]
-pub async fn delete_key(session: Session<User>, state: State<AdminState>, id: Path<i64>) -> Result<Data<Empty>, ApiError> {
+pub async fn delete_key(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Empty>, ApiError> {
     set_status(&session, &state, *id, KeyStatus::Revoked, "key_revoked").await?;
     Ok(Data::ok(Empty {}))
 }

@@ -88,7 +88,12 @@ impl From<AuditRow> for AuditView {
 #[utoipa::path(tag = "audit", security(("session" = ["auditor"])), params(Cursor, AuditQuery),
     responses((status = 200, body = Envelope<Stretch<AuditView>>)))]
 #[get("/audit-logs")]
-pub async fn list_audit_logs(_session: Session<Auditor>, state: State<AdminState>, cursor: Params<Cursor>, query: Params<AuditQuery>) -> Result<Data<Stretch<AuditView>>, ApiError> {
+pub async fn list_audit_logs(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    cursor: Params<Cursor>,
+    query: Params<AuditQuery>,
+) -> Result<Data<Stretch<AuditView>>, ApiError> {
     let query = query.0;
     let limit = cursor.0.limit()?;
     let before = cursor.0.cursor.as_deref().map(str::parse::<i64>).transpose();
@@ -122,7 +127,10 @@ pub struct ChainView {
 /// Checks the chain.
 #[utoipa::path(tag = "audit", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<ChainView>)))]
 #[get("/audit-logs/verify")]
-pub async fn verify_audit_logs(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<ChainView>, ApiError> {
+pub async fn verify_audit_logs(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<ChainView>, ApiError> {
     let broken_at = audit::verify(&state.db).await?;
     Ok(Data::ok(ChainView { intact: broken_at.is_none(), broken_at }))
 }

@@ -71,7 +71,13 @@ fn session_view(user: &UserRow, token: &SecretString, claims: &Claims) -> Sessio
     }
 }
 
-fn entry(state: &AdminState, client: &ClientInfo, actor: &'static str, action: &str, user: Option<&UserRow>) -> AuditEntry {
+fn entry(
+    state: &AdminState,
+    client: &ClientInfo,
+    actor: &'static str,
+    action: &str,
+    user: Option<&UserRow>,
+) -> AuditEntry {
     AuditEntry {
         request_id: client.request_id.map(|id| id.to_string()),
         actor_type: actor,
@@ -88,7 +94,11 @@ fn entry(state: &AdminState, client: &ClientInfo, actor: &'static str, action: &
 /// Creates the first super_admin. Answers 404 once there is one.
 #[utoipa::path(tag = "session", request_body = Setup, responses((status = 201, body = Envelope<SessionView>)))]
 #[post("/setup")]
-pub async fn first_administrator(request: HttpRequest, state: State<AdminState>, body: Body<Setup>) -> Result<Data<SessionView>, ApiError> {
+pub async fn first_administrator(
+    request: HttpRequest,
+    state: State<AdminState>,
+    body: Body<Setup>,
+) -> Result<Data<SessionView>, ApiError> {
     let client = ClientInfo::of(&request);
     if !setup::pending(&state.db).await? {
         state.lifecycle.owner_found();
@@ -147,21 +157,34 @@ pub struct Login {
 /// Opens a session.
 #[utoipa::path(tag = "session", request_body = Login, responses((status = 200, body = Envelope<SessionView>)))]
 #[post("/auth/login")]
-pub async fn login(request: HttpRequest, state: State<AdminState>, body: Body<Login>) -> Result<Data<SessionView>, ApiError> {
+pub async fn login(
+    request: HttpRequest,
+    state: State<AdminState>,
+    body: Body<Login>,
+) -> Result<Data<SessionView>, ApiError> {
     let (client, body) = (ClientInfo::of(&request), body.0);
     let name = body.username.trim().to_lowercase();
     if let Err(blocked) = state.logins.admit(&state, &name, client.ip) {
         state.metrics.auth_total("password", "blocked").inc();
-        audit::append(&state.db, AuditEntry { result: "denied", ..entry(&state, &client, "user", "login_blocked", None) }).await?;
+        audit::append(
+            &state.db,
+            AuditEntry { result: "denied", ..entry(&state, &client, "user", "login_blocked", None) },
+        )
+        .await?;
         return Err(blocked);
     }
     let user = users::find_login(&state.db, &name).await?;
-    let verified = state.passwords.verify(body.password.clone(), user.as_ref().and_then(|user| user.password.clone())).await?;
+    let verified =
+        state.passwords.verify(body.password.clone(), user.as_ref().and_then(|user| user.password.clone())).await?;
     let user = user.filter(|user| verified.ok && user.config.status == UserStatus::Active);
     let Some(user) = user else {
         state.logins.failed(&state, &name, client.ip);
         state.metrics.auth_total("password", "invalid").inc();
-        let failed = AuditEntry { result: "failed", changes: json!({ "name": [null, shown_name(&name)] }), ..entry(&state, &client, "user", "login", None) };
+        let failed = AuditEntry {
+            result: "failed",
+            changes: json!({ "name": [null, shown_name(&name)] }),
+            ..entry(&state, &client, "user", "login", None)
+        };
         audit::append(&state.db, failed).await?;
         return Err(ApiError::new(Reason::InvalidCredentials, "name or password is wrong"));
     };
@@ -170,7 +193,12 @@ pub async fn login(request: HttpRequest, state: State<AdminState>, body: Body<Lo
         let hash = state.passwords.hash(body.password).await?;
         users::set_password(&state.db, user.id, hash, true, state.clock.now()).await?;
     }
-    users::touch_login(&state.db.audited(entry(&state, &client, "user", "login", Some(&user))), user.id, state.clock.now()).await?;
+    users::touch_login(
+        &state.db.audited(entry(&state, &client, "user", "login", Some(&user))),
+        user.id,
+        state.clock.now(),
+    )
+    .await?;
     state.metrics.auth_total("password", "ok").inc();
     let (token, claims) = state.tokens.issue(&user)?;
     Ok(Data::ok(session_view(&user, &token, &claims)))

@@ -83,14 +83,21 @@ async fn all(state: &AdminState) -> Result<Vec<SettingView>, ApiError> {
 /// Lists settings.
 #[utoipa::path(tag = "settings", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<SettingView>>)))]
 #[get("/configs")]
-pub async fn list_configs(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<Vec<SettingView>>, ApiError> {
+pub async fn list_configs(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<SettingView>>, ApiError> {
     Ok(Data::ok(all(&state).await?))
 }
 
 /// Lists the settings of a category.
 #[utoipa::path(tag = "settings", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<SettingView>>)))]
 #[get("/configs/category/{category}")]
-pub async fn list_category(_session: Session<Auditor>, state: State<AdminState>, category: Path<String>) -> Result<Data<Vec<SettingView>>, ApiError> {
+pub async fn list_category(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    category: Path<String>,
+) -> Result<Data<Vec<SettingView>>, ApiError> {
     let found: Vec<_> = all(&state).await?.into_iter().filter(|view| view.category == *category).collect();
     if found.is_empty() { Err(ApiError::not_found("category")) } else { Ok(Data::ok(found)) }
 }
@@ -99,7 +106,11 @@ pub async fn list_category(_session: Session<Auditor>, state: State<AdminState>,
 #[utoipa::path(tag = "settings", security(("session" = ["admin"])), request_body = Object,
     responses((status = 200, body = Envelope<Vec<SettingView>>)))]
 #[put("/configs")]
-pub async fn change_configs(session: Session<Admin>, state: State<AdminState>, body: Body<Map<String, Value>>) -> Result<Data<Vec<SettingView>>, ApiError> {
+pub async fn change_configs(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    body: Body<Map<String, Value>>,
+) -> Result<Data<Vec<SettingView>>, ApiError> {
     let current = state.engine.settings.current();
     let mut trial = Settings::clone(&current);
     let (mut values, mut changed) = (Vec::new(), Map::new());
@@ -135,7 +146,11 @@ fn check_networks(trial: &Settings) -> Result<(), ApiError> {
 /// Changes of a setting, newest first.
 #[utoipa::path(tag = "settings", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<ChangeView>>)))]
 #[get("/configs/{key}/history")]
-pub async fn config_history(_session: Session<Auditor>, state: State<AdminState>, key: Path<String>) -> Result<Data<Vec<ChangeView>>, ApiError> {
+pub async fn config_history(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    key: Path<String>,
+) -> Result<Data<Vec<ChangeView>>, ApiError> {
     if Settings::default().get(&key).is_none() {
         return Err(ApiError::not_found("setting"));
     }

@@ -55,11 +55,7 @@ pub async fn edge<B: MessageBody + 'static>(
 }
 
 /// A failed handler's answer gets the id of its request; extractors and handlers fail in the same form.
-fn in_one_form<B>(
-    response: ServiceResponse<B>,
-    id: RequestId,
-    bare: bool,
-) -> ServiceResponse<EitherBody<B, BoxBody>> {
+fn in_one_form<B>(response: ServiceResponse<B>, id: RequestId, bare: bool) -> ServiceResponse<EitherBody<B, BoxBody>> {
     let Some(error) = response.response().error().map(failure) else { return response.map_into_left_body() };
     let answer: HttpResponse = error.respond(Some(id.to_string()), bare);
     response.into_response(answer).map_into_right_body()

@@ -98,7 +98,10 @@ pub async fn list_groups(
 /// Lists every group, without pages.
 #[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<GroupView>>)))]
 #[get("/account-groups/all")]
-pub async fn all_groups(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<Vec<GroupView>>, ApiError> {
+pub async fn all_groups(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<GroupView>>, ApiError> {
     let rows = groups::list(&state.db).await?;
     Ok(Data::ok(rows.into_iter().map(GroupView::from).collect()))
 }
@@ -160,7 +163,12 @@ pub async fn update_group(
     let db = state.db.audited(session.entry(&state, "group_updated", "account_group", Some(row.id.0), changed));
     let touched: Vec<AccountId> = row.accounts.iter().chain(&input.account_ids).copied().collect();
     let (id, seen) = (row.id, row.version);
-    let next = GroupRow { name: input.name.trim().to_owned(), description: input.description, priority: input.priority, ..row };
+    let next = GroupRow {
+        name: input.name.trim().to_owned(),
+        description: input.description,
+        priority: input.priority,
+        ..row
+    };
     groups::update(&db, next, seen, Some(input.account_ids), state.clock.now()).await?;
     reload(&state, &touched).await?;
     Ok(Data::ok(found(&state, id).await?.into()))

@@ -156,10 +156,12 @@ mod tests {
     fn an_address_has_a_budget_over_all_names_and_a_v6_net_is_one_address() {
         let logins = Logins::default();
         let now = Timestamp(1_700_000_000_000);
-        let tries = |n: i64| (0..n).filter(|i| {
-            let host = ip(&format!("2001:db8::{i:x}"));
-            logins.admit_at(&format!("name{i}"), host, now).is_ok()
-        });
+        let tries = |n: i64| {
+            (0..n).filter(|i| {
+                let host = ip(&format!("2001:db8::{i:x}"));
+                logins.admit_at(&format!("name{i}"), host, now).is_ok()
+            })
+        };
         assert_eq!(tries(40).count(), 31);
     }
 }

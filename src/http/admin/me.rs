@@ -48,7 +48,11 @@ pub struct ProfileChange {
 #[routes]
 #[put("/users/me")]
 #[patch("/users/me")]
-pub async fn update_me(session: Session<User>, state: State<AdminState>, body: Body<ProfileChange>) -> Result<Data<UserView>, ApiError> {
+pub async fn update_me(
+    session: Session<User>,
+    state: State<AdminState>,
+    body: Body<ProfileChange>,
+) -> Result<Data<UserView>, ApiError> {
     let (change, user) = (body.0, &session.user);
     let email = change.email.map(|email| email.trim().to_lowercase());
     email.as_deref().map_or(Ok(()), check_email)?;

@@ -87,15 +87,15 @@ fn account_routes(config: &mut ServiceConfig<'_>) {
         .service(accounts::get_account)
         .service(accounts::update_account)
         .service(accounts::delete_account)
-        .service(account_actions::test)
+        .service(account_actions::test_one_account)
         .service(account_actions::refresh_token)
         .service(account_actions::reset_health)
         .service(account_actions::clear_cooldowns)
-        .service(account_actions::pause)
-        .service(account_actions::resume)
-        .service(account_actions::restart)
-        .service(account_actions::state)
-        .service(account_actions::leases)
+        .service(account_actions::pause_account)
+        .service(account_actions::resume_account)
+        .service(account_actions::restart_account)
+        .service(account_actions::account_state)
+        .service(account_actions::account_leases)
         .service(account_actions::release_lease)
         .service(groups::all_groups)
         .service(groups::list_groups)
@@ -118,11 +118,11 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(scheduler::list_decisions)
         .service(scheduler::simulate)
-        .service(scheduler::pool)
-        .service(scheduler::queue)
+        .service(scheduler::scheduler_pool)
+        .service(scheduler::scheduler_queue)
         .service(scheduler::sticky_sessions)
         .service(scheduler::forget_sticky_session)
-        .service(usage_stats::usage_stats)
+        .service(usage_stats::sum_usage)
         .service(request_logs::list_requests)
         .service(request_logs::get_request)
         .service(configs::list_configs)
@@ -139,12 +139,12 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
         .service(system::system_info)
         .service(system::system_health)
         .service(system::system_actors)
-        .service(system::version)
+        .service(system::show_version)
         .service(system::openapi_json);
 }
 
-async fn nothing_here() -> ApiError {
-    ApiError::not_found("route")
+async fn nothing_here() -> Result<actix_web::HttpResponse, ApiError> {
+    std::future::ready(Err(ApiError::not_found("route"))).await
 }
 
 #[derive(OpenApi)]

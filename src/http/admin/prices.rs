@@ -216,7 +216,11 @@ pub async fn set_price(
 /// Ends a price that nothing replaces.
 #[utoipa::path(tag = "prices", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Empty>)))]
 #[delete("/prices/{id}")]
-pub async fn end_price(session: Session<Admin>, state: State<AdminState>, id: Path<i64>) -> Result<Data<Empty>, ApiError> {
+pub async fn end_price(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Empty>, ApiError> {
     let db = state.db.audited(session.entry(&state, "price_ended", "price", Some(*id), json!({})));
     prices::retire(&db, PriceVersionId(*id), state.clock.now()).await?;
     state.prices_changed().await?;

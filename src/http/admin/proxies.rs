@@ -11,7 +11,9 @@ use super::AdminState;
 use super::checkup::{ProxyVerdict, test_proxy};
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
-use crate::http::extract::{Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version};
+use crate::http::extract::{
+    Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version,
+};
 use crate::onboarding::json::Moment;
 use crate::store::accounts::{self, AccountFilter};
 use crate::store::proxies::{self, PasswordChange, ProxyConfig, ProxyKind, ProxyRow};
@@ -234,7 +236,8 @@ pub async fn delete_proxy(
     if users > 0 {
         return Err(ApiError::new(Reason::InUse, format!("{users} accounts use this proxy")));
     }
-    let entry = session.entry(&state, "proxy_deleted", "proxy", Some(row.id.0), changes(Some(&input_of(&row.config)), None));
+    let entry =
+        session.entry(&state, "proxy_deleted", "proxy", Some(row.id.0), changes(Some(&input_of(&row.config)), None));
     proxies::delete(&state.db.audited(entry), row.id).await?;
     state.proxies_changed().await?;
     Ok(Data::ok(Empty {}))

@@ -217,15 +217,19 @@ fn attempt_view(row: AttemptRow) -> AttemptView {
 }
 
 fn parse_status(word: &str) -> Result<RequestStatus, ApiError> {
-    let known = RequestStatus::ALL.into_iter().find(|status| status.as_str() == word);
-    known.ok_or_else(|| ApiError::invalid("status", "is not a status of a request"))
+    serde_json::from_value(Value::from(word)).map_err(|_| ApiError::invalid("status", "is not a status of a request"))
 }
 
 /// Lists requests, newest first: all for administrators, one's own for users.
 #[utoipa::path(tag = "usage", security(("session" = ["user"])), params(Cursor, RequestQuery),
     responses((status = 200, body = Envelope<Stretch<RequestView>>)))]
 #[get("/request-logs")]
-pub async fn list_requests(session: Session<User>, state: State<AdminState>, cursor: Params<Cursor>, query: Params<RequestQuery>) -> Result<Data<Stretch<RequestView>>, ApiError> {
+pub async fn list_requests(
+    session: Session<User>,
+    state: State<AdminState>,
+    cursor: Params<Cursor>,
+    query: Params<RequestQuery>,
+) -> Result<Data<Stretch<RequestView>>, ApiError> {
     let (query, own) = (query.0, session.sees_own_only());
     let limit = cursor.0.limit()?;
     let before = cursor.0.cursor.as_deref().map(str::parse::<RequestId>).transpose();
@@ -251,7 +255,11 @@ pub async fn list_requests(session: Session<User>, state: State<AdminState>, cur
 /// Shows a request with its attempts and decisions.
 #[utoipa::path(tag = "usage", security(("session" = ["user"])), responses((status = 200, body = Envelope<RequestDetail>)))]
 #[get("/request-logs/{request_id}")]
-pub async fn get_request(session: Session<User>, state: State<AdminState>, id: Path<String>) -> Result<Data<RequestDetail>, ApiError> {
+pub async fn get_request(
+    session: Session<User>,
+    state: State<AdminState>,
+    id: Path<String>,
+) -> Result<Data<RequestDetail>, ApiError> {
     let own = session.sees_own_only();
     let request: RequestId = id.parse().map_err(|_| ApiError::not_found("request"))?;
     let found = usage::get(&state.db, request, own.then_some(session.user.id)).await?;

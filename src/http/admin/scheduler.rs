@@ -139,7 +139,10 @@ pub struct PoolMember {
 /// The whole pool, by account id.
 #[utoipa::path(tag = "scheduler", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<PoolMember>>)))]
 #[get("/scheduler/pool")]
-pub async fn pool(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<Vec<PoolMember>>, ApiError> {
+pub async fn scheduler_pool(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<PoolMember>>, ApiError> {
     let page = crate::store::Page { offset: 0, limit: i64::MAX };
     let (rows, _) = accounts::list(&state.db, &accounts::AccountFilter::default(), page).await?;
     let (views, now) = (state.engine.scheduler.views().await, state.clock.now());
@@ -169,7 +172,10 @@ pub struct QueueView {
 /// Requests that wait now.
 #[utoipa::path(tag = "scheduler", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<QueueView>)))]
 #[get("/scheduler/queue")]
-pub async fn queue(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<QueueView>, ApiError> {
+pub async fn scheduler_queue(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<QueueView>, ApiError> {
     let stats = state.engine.scheduler.queue().await;
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     Ok(Data::ok(QueueView { key: count(stats.key), user: count(stats.user), pool: count(stats.pool) }))

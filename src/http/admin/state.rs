@@ -19,8 +19,9 @@ use crate::journal::JournalDir;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
 use crate::relay::SharedPrices;
+use crate::store::Db;
 use crate::store::proxies::{ProxyKind as StoredKind, ProxyRow};
-use crate::store::{Db, Vault};
+use crate::store::vault::Vault;
 use crate::transport::{EgressRules, EgressThread, ProxyKind, ProxyTarget};
 
 /// Publishes what workers read without asking; called after a management write.

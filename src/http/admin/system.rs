@@ -95,7 +95,10 @@ pub struct ActorView {
 /// The actors: up, mailbox.
 #[utoipa::path(tag = "system", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<ActorView>>)))]
 #[get("/system/actors")]
-pub async fn system_actors(_session: Session<Auditor>, state: State<AdminState>) -> Result<Data<Vec<ActorView>>, ApiError> {
+pub async fn system_actors(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<ActorView>>, ApiError> {
     let view = |gauge: actors::published::ActorGauge| ActorView {
         actor: gauge.actor,
         up: gauge.up,
@@ -108,7 +111,7 @@ pub async fn system_actors(_session: Session<Auditor>, state: State<AdminState>)
 /// What was built.
 #[utoipa::path(tag = "system", responses((status = 200, body = Envelope<Build>)))]
 #[get("/version")]
-pub async fn version() -> Data<Build> {
+pub async fn show_version() -> Data<Build> {
     Data::ok(Build::current())
 }
 

@@ -98,7 +98,11 @@ fn row(group: String, sum: &UsageSum, shows_cost: bool) -> UsageRow {
 #[utoipa::path(tag = "usage", security(("session" = ["user"])), params(UsageQuery),
     responses((status = 200, body = Envelope<UsageReport>)))]
 #[get("/usage-stats")]
-pub async fn usage_stats(session: Session<User>, state: State<AdminState>, query: Params<UsageQuery>) -> Result<Data<UsageReport>, ApiError> {
+pub async fn sum_usage(
+    session: Session<User>,
+    state: State<AdminState>,
+    query: Params<UsageQuery>,
+) -> Result<Data<UsageReport>, ApiError> {
     let query = query.0;
     if let (Some(from), Some(to)) = (query.from, query.to)
         && from > to
@@ -115,7 +119,9 @@ pub async fn usage_stats(session: Session<User>, state: State<AdminState>, query
         Some("service") => GroupBy::Service,
         Some("day") => GroupBy::Day(zone),
         Some("hour") => GroupBy::Hour,
-        Some(_) => return Err(ApiError::invalid("group_by", "must be user, key, account, model, service, day or hour")),
+        Some(_) => {
+            return Err(ApiError::invalid("group_by", "must be user, key, account, model, service, day or hour"));
+        }
     };
     let own = session.sees_own_only();
     let filter = UsageFilter {

@@ -321,7 +321,8 @@ pub async fn delete_user(
         may_set_role(&session, Some(&row.config), &gone)?;
     }
     keep_an_owner(&state, &row, &gone).await?;
-    let entry = session.entry(&state, "user_deleted", "user", Some(row.id.0), changes(Some(&input_of(&row.config)), None));
+    let entry =
+        session.entry(&state, "user_deleted", "user", Some(row.id.0), changes(Some(&input_of(&row.config)), None));
     users::delete(&state.db.audited(entry), row.id, state.clock.now()).await?;
     state.sessions.forget(row.id).await;
     state.keyring.invalidate_owner(row.id);
