@@ -1,7 +1,7 @@
 //! `/accounts`: upstream credentials that we own. Secrets are write-only.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, patch, post, put, routes};
+use actix_web::{delete, get, post, routes};
 use actors::domain::account::{AccountKind, AccountSpec, AccountStatus};
 use actors::domain::credential::Credential;
 use actors::domain::id::{AccountId, GroupId, ProxyId};

@@ -1,7 +1,7 @@
 //! `/api-keys`: administrators manage all keys, users their own. A secret is shown once.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, patch, post, put, routes};
+use actix_web::{delete, get, post, put, routes};
 use actors::domain::id::{KeyId, UserId};
 use actors::domain::time::SECOND;
 use secrecy::ExposeSecret;

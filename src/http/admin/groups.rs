@@ -1,7 +1,7 @@
 //! `/account-groups`: sets of accounts with a priority.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, patch, post, put, routes};
+use actix_web::{delete, get, post, routes};
 use actors::domain::id::{AccountId, GroupId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! `/users/me`: one's own profile.
 
 use actix_web::web::Data as State;
-use actix_web::{get, patch, put, routes};
+use actix_web::{get, routes};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;

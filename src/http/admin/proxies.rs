@@ -1,7 +1,7 @@
 //! `/proxies`: outbound proxies of accounts. Passwords are write-only.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, patch, post, put, routes};
+use actix_web::{delete, get, post, routes};
 use actors::domain::id::ProxyId;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
