@@ -5,11 +5,11 @@
 
 pub mod signals;
 
-pub mod storage;
-pub mod settings;
-pub mod vendor;
 pub mod lookups;
 pub mod publish;
+pub mod settings;
+pub mod storage;
+pub mod vendor;
 
 pub mod checks;
 pub mod server;
@@ -22,16 +22,16 @@ use actix_web::web::Data;
 use actors::clock::Clock;
 use actors::system::{Engine, EngineConfig, EngineThread, Ports};
 use prometheus::Registry;
-use secrecy::ExposeSecret as _;
 
 use crate::config::Config;
 use crate::http::probes::Exporter;
-use crate::identity::keyring::Keyring;
+use crate::identity::keyring::{Keyring, Schemes};
+use crate::identity::pepper;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::relay::{RelayParts, RelayShared};
 use crate::store::ports::{SqlAccounts, SqlChores, SqlUsage};
-use crate::store::{StoreError, instances::ClaimError, users};
+use crate::store::{StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
 use crate::upstream::claude_official::oauth::OAuthConfig;
 use publish::Publisher;
@@ -136,11 +136,8 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let exporter = Data::new(Exporter::new(
-            registry,
-            checks::refresh(&parts, &metrics, &lifecycle),
-            config.ops.metrics_token.clone(),
-        ));
+        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let worker = WorkerParts {
             relay: Arc::clone(&relay),
             rules: Arc::clone(&parts.rules),
@@ -200,15 +197,25 @@ impl Parts {
             clock: clock.clone(),
         };
         let ports = ports(config, &storage, layers, vendor, &clock);
-        let engine_config = match config.is_embedded() {
+        let engine_config = match storage::is_embedded(config) {
             true => EngineConfig::embedded(stop::on_crash_loop()),
             false => EngineConfig::fleet(stop::on_crash_loop()),
         };
         let (engine, engine_thread) = Engine::start(engine_config, ports, clock, registry).await?;
         settings::apply_network(&engine.settings.current(), &rules);
-        let keyring = Keyring::open(&storage.db, storage.sealer.as_ref(), &config.security, engine.clock.clone()).await?;
+        let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
         Ok(Self { storage, rules, publisher, keyring, engine, engine_thread })
     }
+}
+
+async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Result<Keyring, StartError> {
+    let pepper = config.security.key_pepper.as_ref();
+    let schemes = Schemes {
+        peppers: pepper::load(&storage.db, storage.sealer.as_ref(), pepper).await?,
+        crs: config.security.crs_encryption_key.clone(),
+        sha256: true,
+    };
+    Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
 }
 
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
@@ -222,8 +229,7 @@ fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
 
 fn ports(config: &Config, storage: &Storage, layers: LayeredSettings, vendor: VendorCalls, clock: &Clock) -> Ports {
     let journal = storage.journal.clone();
-    let accounts =
-        SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() };
+    let accounts = SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() };
     Ports {
         accounts: Arc::new(accounts),
         vendor: Arc::new(vendor),
@@ -235,7 +241,9 @@ fn ports(config: &Config, storage: &Storage, layers: LayeredSettings, vendor: Ve
             count: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
             acknowledge: Arc::new(move |positions| {
                 let journal = journal.clone();
-                Box::pin(async move { journal.acknowledge(&positions).map_err(|e| actors::ports::PortError(e.to_string())) })
+                Box::pin(
+                    async move { journal.acknowledge(&positions).map_err(|e| actors::ports::PortError(e.to_string())) },
+                )
             }),
         }),
         settings: Arc::new(layers),
@@ -243,7 +251,7 @@ fn ports(config: &Config, storage: &Storage, layers: LayeredSettings, vendor: Ve
             db: storage.db.clone(),
             instance: Arc::clone(&storage.instance),
             started_at: clock.now(),
-            mode: if config.is_embedded() { "embedded" } else { "fleet" },
+            mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
             clock: clock.clone(),
         }),
     }

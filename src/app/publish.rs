@@ -7,7 +7,8 @@ use actors::domain::id::ProxyId;
 use actors::domain::price::PriceBook;
 
 use crate::relay::{SharedPrices, SharedProxies};
-use crate::store::{self, Db, StoreError, Vault};
+use crate::store::vault::Vault;
+use crate::store::{self, Db, StoreError};
 use crate::transport::{ProxyKind, ProxyTarget};
 
 /// Reads from storage and publishes. Called at start, after every management write, and now and then in a fleet.
