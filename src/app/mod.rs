@@ -9,6 +9,7 @@ pub mod lookups;
 pub mod publish;
 pub mod settings;
 pub mod storage;
+pub mod usage;
 pub mod vendor;
 
 pub mod checks;
@@ -25,12 +26,12 @@ use prometheus::Registry;
 
 use crate::config::Config;
 use crate::http::probes::Exporter;
-use crate::identity::keyring::{Keyring, Schemes};
+use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::relay::{RelayParts, RelayShared};
-use crate::store::ports::{SqlAccounts, SqlChores, SqlUsage};
+use crate::store::ports::{SqlAccounts, SqlChores};
 use crate::store::{StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
 use crate::upstream::claude_official::oauth::OAuthConfig;
@@ -38,6 +39,7 @@ use publish::Publisher;
 use server::{Servers, WorkerParts};
 use settings::LayeredSettings;
 use storage::Storage;
+use usage::{LateSettings, Sink};
 use vendor::VendorCalls;
 
 /// Why the product did not start.
@@ -90,6 +92,7 @@ pub struct Application {
     pub keyring: Keyring,
     /// Phase of the process.
     pub lifecycle: Lifecycle,
+    _watch: Watch,
     engine_thread: EngineThread,
     servers: Servers,
     shutdown: crate::config::Shutdown,
@@ -159,6 +162,7 @@ impl Application {
             relay,
             storage: parts.storage,
             publisher: parts.publisher,
+            _watch: parts.keyring.watch(),
             keyring: parts.keyring,
             lifecycle,
             engine_thread: parts.engine_thread,
@@ -196,12 +200,14 @@ impl Parts {
             oauth: Arc::new(oauth),
             clock: clock.clone(),
         };
-        let ports = ports(config, &storage, layers, vendor, &clock);
+        let late = LateSettings::default();
+        let ports = ports(config, &storage, layers, vendor, late.clone());
         let engine_config = match storage::is_embedded(config) {
             true => EngineConfig::embedded(stop::on_crash_loop()),
             false => EngineConfig::fleet(stop::on_crash_loop()),
         };
         let (engine, engine_thread) = Engine::start(engine_config, ports, clock, registry).await?;
+        late.arrive(engine.settings.clone());
         settings::apply_network(&engine.settings.current(), &rules);
         let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
         Ok(Self { storage, rules, publisher, keyring, engine, engine_thread })
@@ -227,32 +233,25 @@ fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
     Ok(Arc::new(rules))
 }
 
-fn ports(config: &Config, storage: &Storage, layers: LayeredSettings, vendor: VendorCalls, clock: &Clock) -> Ports {
-    let journal = storage.journal.clone();
-    let accounts = SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() };
+fn ports(
+    config: &Config,
+    storage: &Storage,
+    layers: LayeredSettings,
+    vendor: VendorCalls,
+    late: LateSettings,
+) -> Ports {
+    let clock = vendor.clock.clone();
     Ports {
-        accounts: Arc::new(accounts),
+        accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
         vendor: Arc::new(vendor),
-        usage: Arc::new(SqlUsage {
-            db: storage.db.clone(),
-            instance: Arc::clone(&storage.instance),
-            clock: clock.clone(),
-            settings: Arc::new(|| Arc::new(actors::domain::settings::Settings::default())),
-            count: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
-            acknowledge: Arc::new(move |positions| {
-                let journal = journal.clone();
-                Box::pin(
-                    async move { journal.acknowledge(&positions).map_err(|e| actors::ports::PortError(e.to_string())) },
-                )
-            }),
-        }),
         settings: Arc::new(layers),
         chores: Arc::new(SqlChores {
             db: storage.db.clone(),
             instance: Arc::clone(&storage.instance),
             started_at: clock.now(),
             mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
-            clock: clock.clone(),
+            clock,
         }),
     }
 }
