@@ -58,7 +58,7 @@ pub async fn plant(app: &Application, mock_url: &str, file: &Path) -> Result<Spe
     };
     for id in kept.accounts.iter().map(|id| AccountId(*id)) {
         point_at(app, id, mock_url).await?;
-        app.engine.accounts.reload(id).await;
+        app.engine.accounts.reload(id).await.map_err(|e| StartError::Unreachable("database", e.to_string()))?;
     }
     app.lifecycle.owner_found();
     Ok(Specimen {
