@@ -331,8 +331,8 @@ impl State {
 
     /// Attempts that asked this account ask another one.
     fn reroute(&mut self, turn: &Turn<'_>, account: AccountId) {
-        let asked = |p: &&Box<Pending>| p.phase == Phase::Acquiring(account);
-        let attempts: Vec<AttemptId> = self.pending.values().filter(asked).map(|p| p.attempt()).collect();
+        let asked = self.pending.values().filter(|p| p.phase == Phase::Acquiring(account));
+        let attempts: Vec<AttemptId> = asked.map(|p| p.attempt()).collect();
         for attempt in attempts {
             if let Some(mut pending) = self.pending.remove(&attempt) {
                 pending.refused.push((account, turn.now.plus(SECOND)));
