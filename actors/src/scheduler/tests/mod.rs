@@ -1,5 +1,6 @@
 //! The scheduler against fake accounts and a fake billing actor, without actix and without time passing by itself.
 
+mod acting;
 mod answers;
 mod choices;
 mod filtering;
