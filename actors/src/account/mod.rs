@@ -131,7 +131,7 @@ impl AccountsHandle {
     }
 
     /// Fault hook of tests: the account's actor panics.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub fn panic_now(&self, id: AccountId) -> bool {
         self.directory.get(id).is_some_and(|m| m.tell(messages::PanicNow).is_ok())
     }
