@@ -187,6 +187,8 @@ pub(super) struct Ask<'a> {
     pub(super) leaving: Option<AccountId>,
     /// Served by a living sticky binding: never a probe.
     pub(super) bound_session: bool,
+    /// Look past row 6: what would be said of the accounts that this request has already tried.
+    pub(super) ignore_tried: bool,
     pub(super) now: Timestamp,
     pub(super) settings: &'a Settings,
 }
@@ -291,7 +293,7 @@ pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
 
 /// Rows 6 and 7.
 fn ability(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
-    if ask.request.excluded.contains(&member.view.spec.id) {
+    if !ask.ignore_tried && ask.request.excluded.contains(&member.view.spec.id) {
         return Some(Exclusion::AlreadyTried);
     }
     if !knows_model(member, ask) {

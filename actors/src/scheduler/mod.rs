@@ -19,16 +19,31 @@
 
 pub mod messages;
 
-mod pool;
+mod actor;
+
+mod pending;
+mod state;
+mod inquire;
+
+mod select;
+mod waiting;
+mod refuse;
+
 pub mod filter;
 pub mod headroom;
+mod pool;
 pub mod rank;
 mod shortlist;
-mod sticky;
+
 mod budget;
+mod queue;
+mod sticky;
 
 pub mod explain;
 pub mod stats;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -53,8 +68,6 @@ use messages::{Inquiry, LeaveQueue, Route};
 use stats::{QueueStats, SchedulerStats};
 
 pub use actor::SchedulerActor;
-
-mod actor;
 
 /// Messages that may queue while all is well: a burst of this many requests, three messages each.
 pub const MAILBOX_EXPECTED: i64 = 30_000;

@@ -92,10 +92,6 @@ impl Pool {
         self.members.get(*self.positions.get(&id)?)
     }
 
-    pub(super) fn position(&self, id: AccountId) -> Option<usize> {
-        self.positions.get(&id).copied()
-    }
-
     fn change(&mut self, id: AccountId, change: impl FnOnce(&mut Member)) {
         let Some(position) = self.positions.get(&id).copied() else { return };
         if let Some(member) = self.members.get_mut(position) {

@@ -88,6 +88,12 @@ impl Survey {
         Self { candidates: Vec::with_capacity(8), winner: None, skipped: pool }
     }
 
+    /// A survey whose only, eligible or not, candidate is known.
+    pub(super) fn of(candidate: Candidate) -> Self {
+        let winner = candidate.excluded.is_none().then_some(0);
+        Self { candidates: vec![candidate], winner, skipped: 0 }
+    }
+
     /// Names the best eligible candidate the winner.
     pub(super) fn choose_best(&mut self) {
         self.skipped = self.skipped.saturating_sub(self.candidates.len());
@@ -105,9 +111,9 @@ impl Survey {
         })
     }
 
-    /// The earliest moment at which a momentary exclusion is known to end.
+    /// The earliest moment at which an exclusion is known to end: trying again then may succeed without any news.
     pub(super) fn chance(&self) -> Option<Timestamp> {
-        self.momentary().filter_map(|e| e.until).min()
+        self.candidates.iter().filter_map(|c| c.excluded.as_ref()?.until).min()
     }
 
     /// Exclusions worth waiting for.
@@ -116,19 +122,26 @@ impl Survey {
     }
 }
 
+/// Looks at one account alone, as if it were the whole pool.
+pub(super) fn survey_one(pool: &Pool, account: AccountId, ask: &Ask<'_>) -> Survey {
+    finish(pool.get(account).map(|member| evaluate(member, ask)).into_iter().collect(), ask)
+}
+
 /// Looks at every account that the request could concern and names the best eligible one.
 pub(super) fn survey(pool: &Pool, ask: &Ask<'_>) -> Survey {
-    let mut survey = Survey::default();
-    match ask.reach {
-        Reach::Account(id) => survey.candidates.extend(pool.get(id).map(|member| evaluate(member, ask))),
-        Reach::Pool | Reach::Group(_) => {
-            let of_platform = |m: &&Member| m.view.spec.kind.platform() == ask.request.platform;
-            survey.candidates.reserve_exact(pool.len());
-            survey.candidates.extend(pool.members().iter().filter(of_platform).map(|member| evaluate(member, ask)));
-        }
+    if let Reach::Account(account) = ask.reach {
+        return survey_one(pool, account, ask);
     }
-    apply_floor(&mut survey.candidates, ask.settings.pool_floor_percent);
-    offer_probes(&mut survey.candidates, ask);
+    let mut candidates = Vec::with_capacity(pool.len());
+    let of_platform = |m: &&Member| m.view.spec.kind.platform() == ask.request.platform;
+    candidates.extend(pool.members().iter().filter(of_platform).map(|member| evaluate(member, ask)));
+    finish(candidates, ask)
+}
+
+fn finish(mut candidates: Vec<Candidate>, ask: &Ask<'_>) -> Survey {
+    apply_floor(&mut candidates, ask.settings.pool_floor_percent);
+    offer_probes(&mut candidates, ask);
+    let mut survey = Survey { candidates, winner: None, skipped: 0 };
     survey.choose_best();
     survey
 }

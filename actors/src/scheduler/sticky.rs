@@ -60,12 +60,6 @@ impl Bindings {
         Some(binding)
     }
 
-    /// The living binding of a session, without counting as use.
-    pub(super) fn peek(&self, session: SessionHash, now: Timestamp) -> Option<StickyBinding> {
-        let binding = self.nodes.get(*self.positions.get(&session)?)?.binding;
-        (binding.expires_at > now).then_some(binding)
-    }
-
     /// Binds a session anew, whatever it was bound to.
     pub(super) fn bind(
         &mut self,
@@ -217,7 +211,7 @@ mod tests {
         let mut bindings = Bindings::default();
         bindings.bind(session(1), AccountId(1), KeyId(1), Timestamp(0), &settings);
         bindings.renew(session(1), Timestamp(46 * MINUTE), &settings);
-        assert_eq!(bindings.peek(session(1), Timestamp(59 * MINUTE)).unwrap().expires_at, Timestamp(60 * MINUTE));
+        assert_eq!(bindings.lookup(session(1), Timestamp(59 * MINUTE)).unwrap().expires_at, Timestamp(60 * MINUTE));
         bindings.renew(session(1), Timestamp(46 * MINUTE + 1), &settings);
         assert_eq!(bound(&mut bindings, 1, 106 * MINUTE), Some(1));
         assert_eq!(bound(&mut bindings, 1, 106 * MINUTE + 1), None);
