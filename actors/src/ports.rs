@@ -13,6 +13,7 @@ use crate::domain::money::Nanos;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
+use crate::outbox::Recorded;
 
 /// A port's answer, later.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -116,7 +117,9 @@ pub struct BatchReceipt {
 
 /// Where usage goes.
 pub trait UsageSink: Send + Sync {
-    /// Stores a batch in one transaction. An error stores nothing; the batch is tried again.
+    /// Stores a batch in one transaction. An error stores nothing; the batch is tried again. After an error the actor
+    /// probes with a batch of one event that was stored before, or with an empty one: it must fail while the database is
+    /// down.
     fn store(&self, batch: Arc<UsageBatch>) -> PortFuture<Result<BatchReceipt, PortError>>;
 
     /// Sets aside one event that keeps failing, so that the rest can go on.
@@ -127,6 +130,14 @@ pub trait UsageSink: Send + Sync {
 
     /// Tells the journal that everything before these positions is in SQL, so that its files can be removed.
     fn acknowledge(&self, positions: Vec<JournalPosition>) -> PortFuture<Result<(), PortError>>;
+
+    /// Reads settled records of one journal file again: at most `limit`, in file order, only those that end after
+    /// `after.offset`; fewer than `limit` = there are no more for now. Asked for records that memory had no room for while
+    /// SQL was down. A sink that cannot do it leaves them to the replay at the next start.
+    fn reread(&self, after: JournalPosition, limit: usize) -> PortFuture<Result<Vec<Recorded>, PortError>> {
+        let _ = (after, limit);
+        Box::pin(std::future::ready(Err(PortError("this sink cannot read its journal again".to_owned()))))
+    }
 }
 
 /// Where dynamic settings are stored.

@@ -17,6 +17,8 @@ pub mod messages;
 mod money;
 mod resolution;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 pub mod windows;
 
 use tokio::sync::oneshot;

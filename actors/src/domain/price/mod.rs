@@ -4,6 +4,7 @@ mod book;
 mod charge;
 mod class;
 mod decimal;
+mod entry;
 mod name;
 #[cfg(test)]
 mod sample;
