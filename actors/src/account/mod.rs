@@ -38,6 +38,8 @@ pub mod due;
 mod effects;
 mod exchange;
 pub mod gate;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
