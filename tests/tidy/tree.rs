@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders that hold nothing of ours.
+/// Folders that hold nothing of ours (`.git` is a file in a linked worktree).
 const SKIPPED: [&str; 8] = [".git", "target", "node_modules", "data", ".cache", "results", "dist", ".venv"];
 
 /// A Rust file.
@@ -87,7 +87,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().unwrap();
-        if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
+        if kind.is_dir() {
             walk(&path, found);
         } else if kind.is_file() {
             found.push(path);
