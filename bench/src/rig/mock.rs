@@ -36,6 +36,9 @@ pub struct Call {
     pub id: String,
     /// Path asked for.
     pub path: String,
+    /// Credential that it saw.
+    #[serde(default)]
+    pub credential: String,
     /// Usage that it put on the wire, as far as it got.
     #[serde(default)]
     pub usage: Value,

@@ -7,6 +7,7 @@ pub mod nginx;
 pub mod process;
 pub mod relay;
 pub mod rows;
+pub mod stores;
 
 use std::net::{SocketAddr, TcpListener};
 
