@@ -56,11 +56,16 @@ def usage_of(usage):
     return {k: v for k, v in usage.items() if v not in (None, 0, {}) and not isinstance(v, (str, list))}
 
 
+def reported(usage):
+    """What one event says; a field that it leaves out keeps its earlier value."""
+    return {k: v for k, v in usage.model_dump().items() if v is not None}
+
+
 def read_stream(client):
     text, tools, stop, usage = [], 0, None, {}
     for event in client.messages.create(model=MODEL, max_tokens=64, messages=HI, stream=True):
         if event.type == "message_start":
-            usage.update(event.message.usage.model_dump())
+            usage.update(reported(event.message.usage))
         elif event.type == "content_block_start" and event.content_block.type == "tool_use":
             tools += 1
         elif event.type == "content_block_delta" and event.delta.type == "text_delta":
@@ -68,7 +73,7 @@ def read_stream(client):
         elif event.type == "message_delta":
             stop = event.delta.stop_reason or stop
             if event.usage:
-                usage.update({k: v for k, v in event.usage.model_dump().items() if v is not None})
+                usage.update(reported(event.usage))
     return "".join(text), tools, stop, usage_of(usage)
 
 
