@@ -1,1 +1,17 @@
+//! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts. The edges around the engine.
 
+pub mod config;
+pub mod dialect;
+pub mod journal;
+pub mod store;
+pub mod transport;
+
+pub mod mock;
+pub mod observe;
+pub mod upstream;
+
+pub mod relay;
+
+pub mod http;
+
+pub mod app;

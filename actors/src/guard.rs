@@ -70,8 +70,10 @@ pub enum Resolution {
         /// Tokens used in all.
         tokens: u64,
     },
-    /// Nothing was used.
+    /// Nothing was used; the request still counts in request rates.
     Release,
+    /// The request never got an account: it counts nowhere.
+    Withdraw,
 }
 
 /// The end of a hold.
@@ -110,6 +112,11 @@ impl Hold {
     /// Frees the reservation; nothing was used.
     pub fn release(mut self) {
         self.resolve(Resolution::Release);
+    }
+
+    /// Undoes the admission, request rates included: the request never got an account (`access.md` §10).
+    pub fn withdraw(mut self) {
+        self.resolve(Resolution::Withdraw);
     }
 
     fn resolve(&mut self, resolution: Resolution) {

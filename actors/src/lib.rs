@@ -7,6 +7,7 @@ pub mod domain;
 pub mod clock;
 pub mod guard;
 pub mod handle;
+pub mod kept;
 pub mod outbox;
 pub mod ports;
 
@@ -16,3 +17,10 @@ pub mod housekeeping;
 pub mod scheduler;
 pub mod settings;
 pub mod usage;
+
+pub mod metrics;
+pub mod published;
+pub mod supervise;
+pub mod system;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -150,20 +150,19 @@ impl Outbox {
         }
     }
 
-    /// A mailbox that is closed belongs to an actor under repair or a system that has stopped. Leases and holds died with
-    /// the actor's memory; usage is in the journal and is replayed.
+    /// Outcomes are obligations: they outlive an actor under repair and reach the one that is built in its place.
     fn send(&self, buffer: Buffer) {
         if !buffer.usage.is_empty() {
-            let _ = self.0.usage.tell(RecordUsage(buffer.usage));
+            self.0.usage.record(RecordUsage(buffer.usage));
         }
         if !buffer.holds.is_empty() {
-            let _ = self.0.billing.tell(HoldsEnded(buffer.holds));
+            self.0.billing.record(HoldsEnded(buffer.holds));
         }
         if !buffer.permits.is_empty() {
-            let _ = self.0.billing.tell(PermitsReturned(buffer.permits));
+            self.0.billing.record(PermitsReturned(buffer.permits));
         }
         if !buffer.leases.is_empty() {
-            let _ = self.0.scheduler.tell(LeasesEnded(buffer.leases));
+            self.0.scheduler.record(LeasesEnded(buffer.leases));
         }
     }
 }

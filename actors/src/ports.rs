@@ -9,8 +9,11 @@ use std::sync::Arc;
 use crate::domain::account::{AccountSpec, AccountStatus};
 use crate::domain::credential::Credential;
 use crate::domain::id::AccountId;
+use crate::domain::money::Nanos;
 use crate::domain::settings::Settings;
+use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
+use crate::outbox::Recorded;
 
 /// A port's answer, later.
 pub type PortFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -45,6 +48,20 @@ pub trait AccountStore: Send + Sync {
         seen_version: i64,
         new: Credential,
     ) -> PortFuture<Result<Arc<Credential>, PortError>>;
+
+    /// Id and row version of every account that is not deleted: what the periodic re-read compares. The default reads
+    /// everything; a store that can do better should.
+    fn versions(&self) -> PortFuture<Result<Vec<(AccountId, i64)>, PortError>> {
+        let all = self.load_all();
+        Box::pin(async move { Ok(all.await?.into_iter().map(|a| (a.spec.id, a.spec.version)).collect()) })
+    }
+
+    /// What an account has cost since a moment, so that its daily budget survives a restart of the process. The default
+    /// knows nothing.
+    fn spent_since(&self, id: AccountId, since: Timestamp) -> PortFuture<Result<Nanos, PortError>> {
+        let _ = (id, since);
+        Box::pin(std::future::ready(Ok(Nanos::ZERO)))
+    }
 
     /// Stores a status change with its reason.
     fn save_status(
@@ -100,7 +117,9 @@ pub struct BatchReceipt {
 
 /// Where usage goes.
 pub trait UsageSink: Send + Sync {
-    /// Stores a batch in one transaction. An error stores nothing; the batch is tried again.
+    /// Stores a batch in one transaction. An error stores nothing; the batch is tried again. After an error the actor
+    /// probes with a batch of one event that was stored before, or with an empty one: it must fail while the database is
+    /// down.
     fn store(&self, batch: Arc<UsageBatch>) -> PortFuture<Result<BatchReceipt, PortError>>;
 
     /// Sets aside one event that keeps failing, so that the rest can go on.
@@ -111,6 +130,14 @@ pub trait UsageSink: Send + Sync {
 
     /// Tells the journal that everything before these positions is in SQL, so that its files can be removed.
     fn acknowledge(&self, positions: Vec<JournalPosition>) -> PortFuture<Result<(), PortError>>;
+
+    /// Reads settled records of one journal file again: at most `limit`, in file order, only those that end after
+    /// `after.offset`; fewer than `limit` = there are no more for now. Asked for records that memory had no room for while
+    /// SQL was down. A sink that cannot do it leaves them to the replay at the next start.
+    fn reread(&self, after: JournalPosition, limit: usize) -> PortFuture<Result<Vec<Recorded>, PortError>> {
+        let _ = (after, limit);
+        Box::pin(std::future::ready(Err(PortError("this sink cannot read its journal again".to_owned()))))
+    }
 }
 
 /// Where dynamic settings are stored.

@@ -6,11 +6,11 @@ use actix::Message;
 use tokio::sync::oneshot;
 
 use crate::domain::credential::Credential;
-use crate::domain::id::AttemptId;
+use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
 use crate::guard::{Lease, LeaseEnded};
-use crate::ports::{RefreshError, StoredAccount};
+use crate::ports::{PortError, RefreshError, StoredAccount};
 
 /// The scheduler asks for a slot. Answered with `AcquireDecided`, at once or after a running token refresh.
 #[derive(Message, Debug, Clone)]
@@ -89,3 +89,73 @@ pub struct Tested {
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct PanicNow;
+
+/// The scheduler was rebuilt: every account shows itself again.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Announce;
+
+/// The account's own next moment has come; sent by the due board. Early or repeated = nothing happens.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Due;
+
+/// The account was deleted: its actor stops.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Retire;
+
+/// The management API asks for everything that the actor knows.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct GetDetail(pub oneshot::Sender<super::view::AccountDetail>);
+
+/// A person takes a lease away. Its holder streams on, uncounted; the answer says whether the lease was live.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReleaseLease {
+    /// Which.
+    pub lease: LeaseId,
+    /// Whether it was live.
+    pub reply: oneshot::Sender<bool>,
+}
+
+/// Storage answered a read that the actor started for a refresh. `generation` tells it from an earlier read.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Loaded {
+    /// Which read.
+    pub generation: u64,
+    /// The account as stored.
+    pub result: Result<Option<StoredAccount>, PortError>,
+}
+
+/// A token exchange ended; a new pair is already stored. Sent by the detached exchange, perhaps to a rebuilt actor.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Exchanged {
+    /// Which exchange.
+    pub generation: u64,
+    /// The stored credential.
+    pub result: Result<Arc<Credential>, RefreshError>,
+}
+
+/// Storage took a status change, or not.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct StatusSaved {
+    /// Which write.
+    pub generation: u64,
+    /// How it went.
+    pub result: Result<(), PortError>,
+}
+
+/// A probe that the actor started came back.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Probed {
+    /// Which probe.
+    pub generation: u64,
+    /// Whether the vendor accepted the credential.
+    pub result: Result<bool, PortError>,
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::SharedSpec;
+use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::limit::SlidingWindow;
 use crate::domain::money::Nanos;
 use crate::domain::time::Timestamp;
@@ -95,4 +96,53 @@ pub struct AccountView {
     pub first_token_ms: i64,
     /// Attempts in the averages.
     pub samples: u32,
+}
+
+/// A live lease, as the management API lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeaseInfo {
+    /// The lease.
+    pub id: LeaseId,
+    /// For which attempt.
+    pub attempt: AttemptId,
+    /// Requested model.
+    pub model: Arc<str>,
+    /// When it was granted.
+    pub acquired_at: Timestamp,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: i64,
+    /// The attempt probes a half-open breaker.
+    pub probe: bool,
+}
+
+/// How the token's renewal stands. Absent secrets; texts are for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefreshInfo {
+    /// A refresh is under way.
+    pub running: bool,
+    /// When the last one succeeded.
+    pub last_ok_at: Option<Timestamp>,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// Failed rounds in a row.
+    pub failures: u32,
+    /// When the next one starts by itself.
+    pub next_at: Option<Timestamp>,
+}
+
+/// Everything about one account, for the management API.
+#[derive(Debug, Clone)]
+pub struct AccountDetail {
+    /// What the scheduler sees.
+    pub view: AccountView,
+    /// Live leases, oldest first.
+    pub leases: Vec<LeaseInfo>,
+    /// The token's renewal.
+    pub refresh: RefreshInfo,
+    /// When a refused credential is tested again.
+    pub retest_at: Option<Timestamp>,
+    /// How often its actor was rebuilt since the process started.
+    pub restarts: u32,
+    /// Messages waiting for its actor.
+    pub mailbox_depth: i64,
 }

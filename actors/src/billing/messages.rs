@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use actix::Message;
+use tokio::sync::oneshot;
 
+use super::KeyLimits;
 use crate::domain::account::Platform;
-use crate::domain::id::AttemptId;
+use crate::domain::id::{AttemptId, KeyId};
 use crate::domain::key::KeyPolicy;
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
@@ -90,3 +92,13 @@ pub struct HoldsEnded(pub Vec<HoldEnded>);
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct PermitsReturned(pub Vec<PermitReturned>);
+
+/// The management API asks what a key has used. Answered at once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskLimits {
+    /// Which key.
+    pub key: KeyId,
+    /// Where the answer goes; `None` for a key that has made no request.
+    pub reply: oneshot::Sender<Option<KeyLimits>>,
+}

@@ -172,6 +172,13 @@ impl TokenBucket {
         self.level = self.level_at(now_ms) - i128::from(cost) * i128::from(self.window_ms);
         self.at_ms = self.at_ms.max(now_ms);
     }
+
+    /// Gives back `cost` that was taken for nothing.
+    pub fn give_back(&mut self, now_ms: i64, cost: i64) {
+        let full = i128::from(self.capacity) * i128::from(self.window_ms);
+        self.level = full.min(self.level_at(now_ms) + i128::from(cost) * i128::from(self.window_ms));
+        self.at_ms = self.at_ms.max(now_ms);
+    }
 }
 
 #[cfg(test)]

@@ -14,9 +14,11 @@ pub mod model;
 pub mod settings;
 
 pub mod route;
+pub mod sticky;
 pub mod verdict;
 pub mod window;
 
+pub mod jitter;
 pub mod limit;
 pub mod price;
 pub mod usage;

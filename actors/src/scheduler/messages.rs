@@ -1,14 +1,18 @@
 //! What the scheduler hears.
 
+use std::sync::Arc;
+
 use actix::Message;
 use tokio::sync::oneshot;
 
-use super::Grant;
+use super::explain::DecisionRecord;
+use super::stats::{QueueStats, SchedulerStats};
+use super::{Grant, StickyBinding, StickyFilter};
 use crate::account::messages::{AcquireRefused, Acquired};
 use crate::account::view::AccountView;
 use crate::billing::messages::{AdmitRefused, Admitted};
-use crate::domain::id::{AccountId, AttemptId, KeyId, UserId};
-use crate::domain::route::{Refusal, RouteRequest};
+use crate::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
+use crate::domain::route::{Refusal, RouteRequest, SessionHash};
 use crate::guard::LeaseEnded;
 
 /// A worker asks for one attempt. When the asker has gone, the reply is dropped and its guards give everything back.
@@ -58,6 +62,12 @@ pub struct ViewChanged(pub Box<AccountView>);
 #[rtype(result = "()")]
 pub struct AccountGone(pub AccountId);
 
+/// An account's actor was rebuilt; sent by its supervisor before the new actor's first view. What was asked of the old one
+/// will never be answered: those attempts go on to the next candidate.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AccountRestarted(pub AccountId);
+
 /// A batch of leases ended at the workers; forwarded to the accounts' actors.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -71,4 +81,28 @@ pub struct KeySlotFreed {
     pub key: KeyId,
     /// Its owner.
     pub user: UserId,
+}
+
+/// A question or command of the management API, the metrics or the shutdown. An answer whose asker has gone is dropped.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum Inquiry {
+    /// What would be decided now.
+    Simulate(Box<RouteRequest>, oneshot::Sender<DecisionRecord>),
+    /// The newest decisions, of one request or of all.
+    Decisions(Option<RequestId>, usize, oneshot::Sender<Vec<Arc<DecisionRecord>>>),
+    /// Every account's last view.
+    Views(oneshot::Sender<Vec<AccountView>>),
+    /// Who waits.
+    Queue(oneshot::Sender<QueueStats>),
+    /// Live sticky bindings.
+    Sticky(StickyFilter, oneshot::Sender<Vec<StickyBinding>>),
+    /// Remove a binding; answers whether there was one.
+    ForgetSession(SessionHash, oneshot::Sender<bool>),
+    /// Refuse everyone who waits, now and from now on.
+    Drain,
+    /// Hand over the decisions worth storing.
+    TakeKept(oneshot::Sender<Vec<Arc<DecisionRecord>>>),
+    /// Counters.
+    Stats(oneshot::Sender<SchedulerStats>),
 }

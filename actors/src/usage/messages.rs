@@ -25,3 +25,33 @@ pub struct FlushFinished {
     /// How it went.
     pub result: Result<BatchReceipt, PortError>,
 }
+
+/// The probe after a failed batch came back.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct ProbeFinished {
+    /// Which call.
+    pub generation: u64,
+    /// The sink works.
+    pub works: bool,
+}
+
+/// An event was set aside, or not.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct SetAsideFinished {
+    /// Which call.
+    pub generation: u64,
+    /// How it went.
+    pub result: Result<(), PortError>,
+}
+
+/// A part of a journal file was read again.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct RereadFinished {
+    /// Which call.
+    pub generation: u64,
+    /// What was read.
+    pub result: Result<Vec<Recorded>, PortError>,
+}

@@ -1,10 +1,27 @@
 //! The price book: versions, lookup by model name, and the charge formula (`metering.md` §3, §4).
 
+mod book;
+mod charge;
+mod class;
+mod decimal;
+mod entry;
+mod name;
+#[cfg(test)]
+mod sample;
+
+/// What an import would change, for approval.
+pub mod diff;
+/// Price files.
+pub mod import;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::Service;
 use super::id::PriceVersionId;
 use super::time::Timestamp;
+
+pub use book::PriceBook;
+pub use charge::{PriceNotes, effective_ppm, estimate, hit_ppm, savings};
 
 /// How the pattern of a price row is compared with a model name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -90,64 +107,4 @@ pub struct PriceVersion {
     pub max_input: Option<u64>,
     /// Longest answer in tokens.
     pub max_output: Option<u64>,
-}
-
-/// Every version ever in force, indexed for lookup. Immutable; a change publishes a new book.
-#[derive(Debug, Default)]
-pub struct PriceBook {}
-
-/// What was remarkable about a priced usage; becomes flags of the request row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PriceNotes {
-    /// A tier or the fast mode had no price of its own and was charged at standard.
-    pub tier_unpriced: bool,
-    /// A part of the usage named a model without a price; that part was charged at the called model's price.
-    pub part_unpriced: bool,
-}
-
-impl PriceBook {
-    /// A book of these versions.
-    pub fn new(versions: Vec<PriceVersion>) -> Self {
-        let _ = versions;
-        todo!("metering")
-    }
-
-    /// The version in force at `at` for a model called on a service: exact → alias → without decorations → longest glob,
-    /// first in the service, then in its parent. Never a guess.
-    pub fn find(&self, service: Service, model: &str, at: Timestamp) -> Option<std::sync::Arc<PriceVersion>> {
-        let _ = (service, model, at);
-        todo!("metering")
-    }
-
-    /// Prices a usage: list, charge (`eff_ppm` of list) and upstream cost (`cost_ppm` of list), each rounded once.
-    pub fn cost(
-        &self,
-        service: Service,
-        version: &PriceVersion,
-        usage: &super::usage::Usage,
-        eff_ppm: i64,
-        cost_ppm: i64,
-    ) -> Result<(super::usage::Cost, PriceNotes), super::money::AmountOverflow> {
-        let _ = (service, version, usage, eff_ppm, cost_ppm);
-        todo!("metering")
-    }
-}
-
-/// The product of multipliers in ppm, exact, rounded half up once. Neutral factors are skipped; 0 = free.
-pub fn effective_ppm(factors: &[i64]) -> i64 {
-    let _ = factors;
-    todo!("metering")
-}
-
-/// What a hold reserves: `input_tokens` at the dearest input class that the request may use and `output_tokens` at the
-/// output price, at the long tier when the input alone is above its threshold (`metering.md` §6).
-pub fn estimate(
-    version: &PriceVersion,
-    input_tokens: u64,
-    output_tokens: u64,
-    cache_control: bool,
-    eff_ppm: i64,
-) -> Result<super::money::Nanos, super::money::AmountOverflow> {
-    let _ = (version, input_tokens, output_tokens, cache_control, eff_ppm);
-    todo!("metering")
 }

@@ -1,0 +1,209 @@
+//! The actor: translates messages into events of the state machine, and its effects into messages and port calls.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
+
+use super::audience::Audience;
+use super::due::DueBoard;
+use super::effects::{Call, Decided, Effects};
+use super::messages::{
+    Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
+    RefreshNow, ReleaseLease, Reload, Reset, Retire, StatusSaved, Tested,
+};
+use super::state::AccountState;
+use super::{chronicle, exchange};
+use crate::clock::Clock;
+use crate::domain::settings::Settings;
+use crate::domain::time::Timestamp;
+use crate::guard::Lease;
+use crate::handle::Mailbox;
+use crate::metrics::Counters;
+use crate::outbox::Outbox;
+use crate::ports::{AccountStore, Vendor};
+use crate::scheduler::messages::AcquireDecided;
+use crate::settings::SharedSettings;
+use crate::takes_obligations;
+
+/// Room for one `Acquire` and one `Ended` of each request in flight, and a batch of workers; see the module docs.
+pub const MAILBOX: usize = 4_096;
+
+/// What every account's actor works with.
+pub struct AccountDeps {
+    /// Time.
+    pub clock: Clock,
+    /// Settings in force.
+    pub settings: SharedSettings,
+    /// Storage.
+    pub store: Arc<dyn AccountStore>,
+    /// Vendors.
+    pub vendor: Arc<dyn Vendor>,
+    /// Who watches the accounts: the scheduler.
+    pub audience: Arc<dyn Audience>,
+    /// Where lease guards report.
+    pub outbox: Outbox,
+    /// Alarm clock.
+    pub board: Rc<DueBoard>,
+    /// Event counters.
+    pub counters: Counters,
+}
+
+/// One account; see the module docs.
+pub struct AccountActor {
+    state: AccountState,
+    deps: Rc<AccountDeps>,
+    mailbox: Mailbox<Self>,
+}
+
+impl AccountActor {
+    /// An actor over a state; `mailbox` is the one that will deliver to it.
+    pub fn new(state: AccountState, deps: Rc<AccountDeps>, mailbox: Mailbox<Self>) -> Self {
+        Self { state, deps, mailbox }
+    }
+
+    /// One event: first the depth gauge, then the state machine, then its effects.
+    fn on(&mut self, ctx: &mut Context<Self>, event: impl FnOnce(&mut AccountState, Timestamp, &Settings) -> Effects) {
+        self.mailbox.taken();
+        let settings = self.deps.settings.load();
+        let now = self.deps.clock.now();
+        let effects = event(&mut self.state, now, &settings);
+        drop(settings);
+        self.apply(now, effects, ctx);
+    }
+
+    fn apply(&mut self, now: Timestamp, effects: Effects, ctx: &mut Context<Self>) {
+        for event in &effects.events {
+            chronicle::event(&self.deps.counters, self.state.spec(), event);
+        }
+        for call in effects.calls {
+            self.call(call, ctx);
+        }
+        let answered = !effects.decided.is_empty();
+        for decided in effects.decided {
+            self.answer(now, decided);
+        }
+        if effects.changed && !answered {
+            self.deps.audience.changed(Box::new(self.state.view(now)));
+        }
+        let due = self.state.next_due(now, &self.deps.settings.load());
+        self.deps.board.set(self.state.cell(), due);
+    }
+
+    /// The guard is made before the answer is sent: if the answer is lost on the way, its drop gives the slot back.
+    fn answer(&self, now: Timestamp, Decided { attempt, grant }: Decided) {
+        let lease =
+            |(id, credential)| Lease::new(id, Arc::clone(self.state.spec()), credential, self.deps.outbox.clone());
+        let result = grant.map(|grant| Acquired { lease: lease(grant) }).ok_or(AcquireRefused);
+        self.deps.audience.decided(AcquireDecided { attempt, view: Box::new(self.state.view(now)), result });
+    }
+
+    fn call(&self, call: Call, ctx: &mut Context<Self>) {
+        let spec = Arc::clone(self.state.spec());
+        match call {
+            Call::Load(generation) => {
+                Self::then(ctx, self.deps.store.load(spec.id), move |result| Loaded { generation, result });
+            }
+            Call::SaveStatus(generation, status, reason) => {
+                let saving = self.deps.store.save_status(spec.id, status, reason);
+                Self::then(ctx, saving, move |result| StatusSaved { generation, result });
+            }
+            Call::Probe(generation, credential) => {
+                Self::then(ctx, self.deps.vendor.probe(spec, credential), move |result| Probed { generation, result });
+            }
+            Call::Exchange(generation, base) => {
+                let ports = (Arc::clone(&self.deps.store), Arc::clone(&self.deps.vendor));
+                exchange::start(Rc::clone(self.state.cell()), self.mailbox.clone(), ports, spec, (generation, base));
+            }
+        }
+    }
+
+    /// Calls a port; its answer comes back as a message to this very life of the actor.
+    fn then<T: 'static, M>(
+        ctx: &mut Context<Self>,
+        answer: impl Future<Output = T> + 'static,
+        message: impl FnOnce(T) -> M + 'static,
+    ) where
+        Self: Handler<M>,
+        M: actix::Message + Send + 'static,
+        M::Result: Send,
+    {
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, actor: &mut Self, _| {
+            // Nobody is there only when the system has stopped.
+            let _ = actor.mailbox.tell(message(result));
+        }));
+    }
+}
+
+impl Actor for AccountActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let now = self.deps.clock.now();
+        self.apply(now, Effects { changed: true, ..Effects::default() }, ctx);
+    }
+}
+
+/// `message => |state, now, settings, message| event`, one line per message.
+macro_rules! hears {
+    ($($message:ty => |$state:pat_param, $now:pat_param, $settings:pat_param, $msg:pat_param| $event:expr;)+) => {$(
+        impl Handler<$message> for AccountActor {
+            type Result = ();
+
+            fn handle(&mut self, $msg: $message, ctx: &mut Context<Self>) {
+                self.on(ctx, |$state, $now, $settings| $event);
+            }
+        }
+    )+};
+}
+
+hears! {
+    Acquire => |state, now, settings, ask| state.on_acquire(now, settings, ask);
+    Ended => |state, now, settings, Ended(ended)| state.on_ended(now, settings, ended);
+    Reload => |state, now, settings, Reload(stored)| state.on_reload(now, settings, stored);
+    NewerCredential => |state, now, settings, ask| state.on_newer_credential(now, settings, ask);
+    RefreshNow => |state, now, settings, ask| state.on_refresh_now(now, settings, ask);
+    Reset => |state, _, _, reset| state.on_reset(reset.everything);
+    Tested => |state, now, settings, tested| state.on_tested(now, settings, &tested);
+    ReleaseLease => |state, now, _, ask| state.on_release(now, ask);
+    Announce => |_, _, _, _| Effects { changed: true, ..Effects::default() };
+    Due => |state, now, settings, _| state.on_due(now, settings);
+    Loaded => |state, now, settings, loaded| state.on_loaded(now, settings, loaded);
+    Exchanged => |state, now, settings, done| state.on_exchanged(now, settings, done);
+    StatusSaved => |state, now, _, saved| state.on_status_saved(now, &saved);
+    Probed => |state, now, settings, probed| state.on_probed(now, settings, &probed);
+}
+
+takes_obligations!(AccountActor: Ended, Exchanged);
+
+impl Handler<GetDetail> for AccountActor {
+    type Result = ();
+
+    fn handle(&mut self, GetDetail(reply): GetDetail, _: &mut Context<Self>) {
+        self.mailbox.taken();
+        let depth = self.mailbox.depth();
+        // The asker may have left.
+        let _ = reply.send(self.state.detail(self.deps.clock.now(), &self.deps.settings.load(), depth));
+    }
+}
+
+impl Handler<Retire> for AccountActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, ctx: &mut Context<Self>) {
+        self.mailbox.taken();
+        ctx.stop();
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Handler<super::messages::PanicNow> for AccountActor {
+    type Result = ();
+
+    fn handle(&mut self, _: super::messages::PanicNow, _: &mut Context<Self>) {
+        std::panic::resume_unwind(Box::new("a test wanted it"));
+    }
+}

@@ -1,0 +1,124 @@
+//! The stored status: changed by verdicts and tests, written to storage until it is there.
+
+use std::sync::Arc;
+
+use super::effects::{Call, Effects, Event};
+use super::messages::{StatusSaved, Tested};
+use super::state::AccountState;
+use crate::domain::account::{AccountSpec, AccountStatus, SharedSpec};
+use crate::domain::settings::Settings;
+use crate::domain::time::{MINUTE, SECOND, Timestamp};
+
+use super::health::Change;
+
+/// A refused key is tested again after this long,
+const FIRST_RETEST: i64 = 60 * SECOND;
+/// and then at this interval.
+pub(super) const NEXT_RETEST: i64 = 30 * MINUTE;
+/// A failed write is tried again after this long.
+const WRITE_AGAIN: i64 = 5 * SECOND;
+
+/// A status on its way to storage.
+#[derive(Debug)]
+pub struct StatusWrite {
+    generation: u64,
+    pending: bool,
+    retry_at: Option<Timestamp>,
+}
+
+impl StatusWrite {
+    /// Nothing to write.
+    pub fn new(generation: u64) -> Self {
+        Self { generation, pending: false, retry_at: None }
+    }
+
+    /// When a failed write is tried again.
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        self.retry_at
+    }
+
+    /// A row read from storage, with our status over it while ours is not stored yet.
+    pub fn over(&self, stored: SharedSpec, ours: &AccountSpec) -> SharedSpec {
+        if !self.pending {
+            return stored;
+        }
+        with_status(&stored, ours.status, ours.status_reason.clone())
+    }
+}
+
+impl AccountState {
+    /// Storage took a status, or not.
+    pub fn on_status_saved(&mut self, now: Timestamp, saved: &StatusSaved) -> Effects {
+        if saved.generation == self.status_write.generation {
+            self.status_write.pending = saved.result.is_err();
+            self.status_write.retry_at = saved.result.is_err().then(|| now.plus(WRITE_AGAIN));
+        }
+        Effects::default()
+    }
+
+    /// A person tested the credential. Success restores an account that is new or in error; a blocked one stays blocked.
+    pub fn on_tested(&mut self, now: Timestamp, settings: &Settings, tested: &Tested) -> Effects {
+        let mut fx = Effects { changed: true, ..Effects::default() };
+        if tested.ok {
+            self.proven(now, &mut fx);
+            let half_open = self.standing(|s| s.circuit.is_half_open(now) && !s.circuit.is_probing());
+            if half_open {
+                self.finish_probe(now, settings, Some(true), &mut fx);
+            }
+        } else {
+            self.standing(|s| s.health.apply(Change::CheckFailed));
+            self.check_breaker(now, settings, &mut fx);
+        }
+        fx
+    }
+
+    /// The vendor accepted the credential.
+    pub(super) fn proven(&mut self, now: Timestamp, fx: &mut Effects) {
+        self.standing(|s| {
+            s.health.restore();
+            s.cooldowns.clear(false);
+        });
+        self.refused = None;
+        self.retest_at = None;
+        if matches!(self.spec.status, AccountStatus::Created | AccountStatus::Error) {
+            self.set_status(now, AccountStatus::Active, None, fx);
+        }
+    }
+
+    pub(super) fn set_status(&mut self, now: Timestamp, status: AccountStatus, reason: Option<&str>, fx: &mut Effects) {
+        if self.spec.status == status && self.spec.status_reason.as_deref() == reason {
+            return;
+        }
+        let reason = reason.map(str::to_owned);
+        self.spec = with_status(&self.spec, status, reason.clone());
+        self.remember();
+        self.plan_retest(now);
+        self.write_status(fx);
+        fx.changed = true;
+        fx.events.push(Event::Status(status, reason));
+    }
+
+    /// A refused key is tested again by itself; nothing else is.
+    pub(super) fn plan_retest(&mut self, now: Timestamp) {
+        let refused = self.spec.enabled
+            && self.spec.status == AccountStatus::Error
+            && self.spec.status_reason.as_deref() == Some("unauthorized");
+        self.retest_at = refused.then(|| self.retest_at.unwrap_or(now.plus(FIRST_RETEST)));
+    }
+
+    pub(super) fn tend_status(&mut self, now: Timestamp, fx: &mut Effects) {
+        if self.status_write.retry_at.is_some_and(|at| at <= now) {
+            self.write_status(fx);
+        }
+    }
+
+    fn write_status(&mut self, fx: &mut Effects) {
+        self.status_write = StatusWrite { generation: self.status_write.generation + 1, pending: true, retry_at: None };
+        let (status, reason) = (self.spec.status, self.spec.status_reason.clone());
+        fx.calls.push(Call::SaveStatus(self.status_write.generation, status, reason));
+    }
+}
+
+fn with_status(spec: &AccountSpec, status: AccountStatus, reason: Option<String>) -> SharedSpec {
+    Arc::new(AccountSpec { status, status_reason: reason, ..spec.clone() })
+}

@@ -1,0 +1,412 @@
+//! Who may serve a request at all: the rows of `scheduling.md` §3 in their order; the first that fails is the reason.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::account::view::{Breaker, Cooldown, CredentialState};
+use crate::domain::account::{AccountKind, AccountStatus, Visibility};
+use crate::domain::id::{AccountId, GroupId};
+use crate::domain::route::{Endpoint, RouteRequest};
+use crate::domain::settings::Settings;
+use crate::domain::time::{HOUR, SECOND, Timestamp};
+use crate::domain::window::{WindowKind, WindowStatus};
+
+use super::headroom::{HeadroomContext, Rates, believable_reset, budget_used};
+use super::pool::Member;
+
+/// Why an account cannot serve a request now. Shown as its reason code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the reason code of the same name, defined in `scheduling.md` §3")]
+pub enum Exclusion {
+    Deleted,
+    Disabled,
+    Status(AccountStatus),
+    Unschedulable,
+    AccountExpired,
+    TypeNotAllowed,
+    DedicatedToOther,
+    NotBound,
+    GroupMismatch,
+    TagMismatch,
+    AlreadyTried,
+    ModelNotSupported,
+    EndpointNotSupported,
+    /// The account's actor is being rebuilt, or refused for a reason that its view does not show; momentary.
+    Restarting,
+    TokenUnavailable,
+    BreakerOpen,
+    ProbeInFlight,
+    /// The entry of the account's table, shared instead of copied because decisions are recorded on the hot path.
+    Cooldown(Arc<[Cooldown]>, usize),
+    VendorWindow(WindowKind),
+    VendorThreshold(WindowKind),
+    VendorWarning,
+    BudgetExhausted,
+    RpmExhausted,
+    TpmExhausted,
+    ConcurrencyFull,
+}
+
+impl Exclusion {
+    /// Every label, by [`Self::ordinal`].
+    pub const LABELS: [&'static str; 25] = [
+        "deleted",
+        "disabled",
+        "status",
+        "unschedulable",
+        "account_expired",
+        "type_not_allowed",
+        "dedicated_to_other",
+        "not_bound",
+        "group_mismatch",
+        "tag_mismatch",
+        "already_tried",
+        "model_not_supported",
+        "endpoint_not_supported",
+        "restarting",
+        "token_unavailable",
+        "breaker_open",
+        "probe_in_flight",
+        "cooldown",
+        "vendor_window",
+        "vendor_threshold",
+        "vendor_warning",
+        "budget_exhausted",
+        "rpm_exhausted",
+        "tpm_exhausted",
+        "concurrency_full",
+    ];
+
+    /// Position in [`Self::LABELS`].
+    pub const fn ordinal(&self) -> usize {
+        match self {
+            Self::Deleted => 0,
+            Self::Disabled => 1,
+            Self::Status(_) => 2,
+            Self::Unschedulable => 3,
+            Self::AccountExpired => 4,
+            Self::TypeNotAllowed => 5,
+            Self::DedicatedToOther => 6,
+            Self::NotBound => 7,
+            Self::GroupMismatch => 8,
+            Self::TagMismatch => 9,
+            Self::AlreadyTried => 10,
+            Self::ModelNotSupported => 11,
+            Self::EndpointNotSupported => 12,
+            Self::Restarting => 13,
+            Self::TokenUnavailable => 14,
+            Self::BreakerOpen => 15,
+            Self::ProbeInFlight => 16,
+            Self::Cooldown(..) => 17,
+            Self::VendorWindow(_) => 18,
+            Self::VendorThreshold(_) => 19,
+            Self::VendorWarning => 20,
+            Self::BudgetExhausted => 21,
+            Self::RpmExhausted => 22,
+            Self::TpmExhausted => 23,
+            Self::ConcurrencyFull => 24,
+        }
+    }
+
+    /// The reason code up to its first `:`; the metric label.
+    pub fn label(&self) -> &'static str {
+        Self::LABELS.get(self.ordinal()).copied().unwrap_or("other")
+    }
+
+    /// Rows 1–7: the account is not a candidate for this request, whatever time brings within a wait.
+    pub const fn is_structural(&self) -> bool {
+        self.ordinal() <= 12
+    }
+
+    /// A lack of room that the next finished request may end: worth the short wait of a session.
+    pub const fn is_capacity(&self) -> bool {
+        matches!(
+            self,
+            Self::ConcurrencyFull | Self::RpmExhausted | Self::TpmExhausted | Self::TokenUnavailable | Self::Restarting
+        )
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())?;
+        match self {
+            Self::Status(status) => write!(f, ":{}", status.as_str()),
+            Self::Cooldown(table, index) => match table.get(*index) {
+                Some(entry) => write!(f, ":{}:{}", entry.scope, entry.reason),
+                None => Ok(()),
+            },
+            Self::VendorWindow(kind) | Self::VendorThreshold(kind) => write!(f, ":{}", kind.as_str()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An exclusion with its class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    /// The first reason that failed.
+    pub by: Exclusion,
+    /// Nothing but soft reasons failed: the pool floor may override them.
+    pub soft: bool,
+    /// Worth waiting for in the queue.
+    pub momentary: bool,
+    /// When the reason ends, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+impl Excluded {
+    pub(super) const fn hard(by: Exclusion, until: Option<Timestamp>) -> Self {
+        Self { by, soft: false, momentary: false, until }
+    }
+
+    pub(super) const fn momentary(by: Exclusion, until: Option<Timestamp>) -> Self {
+        Self { by, soft: false, momentary: true, until }
+    }
+}
+
+/// Which accounts the key's binding leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The shared pool.
+    Pool,
+    /// One account.
+    Account(AccountId),
+    /// The members of a group.
+    Group(GroupId),
+}
+
+/// One evaluation: a request at a moment, with what this decision has already learnt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) request: &'a RouteRequest,
+    pub(super) reach: Reach,
+    /// Accounts that refused this attempt although their view lets it pass, and until when that is remembered.
+    pub(super) refused: &'a [(AccountId, Timestamp)],
+    /// The account that a session leaves.
+    pub(super) leaving: Option<AccountId>,
+    /// Served by a living sticky binding: never a probe.
+    pub(super) bound_session: bool,
+    /// Look past row 6: what would be said of the accounts that this request has already tried.
+    pub(super) ignore_tried: bool,
+    pub(super) now: Timestamp,
+    pub(super) settings: &'a Settings,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn headroom_context(&self, unconfirmed: u32) -> HeadroomContext<'a> {
+        HeadroomContext {
+            now: self.now,
+            request: Some((&self.request.model, &self.request.family)),
+            unconfirmed,
+            stale_after_ms: self.settings.headroom_stale_after_h.saturating_mul(HOUR),
+            min_time_left_ppm: self.settings.headroom_min_time_left_ppm,
+        }
+    }
+}
+
+/// The account passed every row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Its breaker is half-open: only a probe may use it (§14 rule 4).
+    pub(super) half_open: bool,
+}
+
+/// Rows 1–15. A soft reason is kept while the rest is checked: it may be overridden only when it stands alone.
+pub(super) fn check(member: &Member, ask: &Ask<'_>, rates: &Rates) -> Result<Passed, Excluded> {
+    if let Some(reason) = standing(member, ask.now).or_else(|| routing(member, ask)).or_else(|| ability(member, ask)) {
+        return Err(Excluded::hard(reason, None));
+    }
+    if let Some(excluded) = credential(member, ask) {
+        return Err(excluded);
+    }
+    let half_open = match breaker(member, ask.now) {
+        Ok(half_open) => half_open,
+        Err(excluded) if excluded.soft => return Err(alone(excluded, member, ask, rates, cooldown(member, ask))),
+        Err(excluded) => return Err(excluded),
+    };
+    match cooldown(member, ask) {
+        Some(excluded) if excluded.soft => return Err(alone(excluded, member, ask, rates, None)),
+        Some(excluded) => return Err(excluded),
+        None => {}
+    }
+    match windows(member, ask).or_else(|| limits(member, ask, rates)) {
+        Some(excluded) => Err(excluded),
+        None => Ok(Passed { half_open }),
+    }
+}
+
+/// The soft reason, still soft only when every later row passes or is soft too.
+fn alone(soft: Excluded, member: &Member, ask: &Ask<'_>, rates: &Rates, next: Option<Excluded>) -> Excluded {
+    let mut result = soft;
+    if let Some(next) = next {
+        result.soft = next.soft;
+        result.until = result.until.max(next.until);
+        result.momentary = result.momentary && next.momentary;
+    }
+    if let Some(later) = windows(member, ask).or_else(|| limits(member, ask, rates)) {
+        result.soft = false;
+        result.momentary = result.momentary && later.momentary;
+    }
+    result
+}
+
+/// Rows 1–3: what an administrator or the vendor's contract says.
+pub(super) fn standing(member: &Member, now: Timestamp) -> Option<Exclusion> {
+    let spec = &member.view.spec;
+    if !spec.enabled {
+        return Some(Exclusion::Disabled);
+    }
+    if spec.status != AccountStatus::Active {
+        return Some(Exclusion::Status(spec.status));
+    }
+    if !spec.schedulable {
+        return Some(Exclusion::Unschedulable);
+    }
+    spec.subscription_expires_at.is_some_and(|end| end <= now).then_some(Exclusion::AccountExpired)
+}
+
+/// Rows 4 and 5: whether the request may go there at all.
+pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
+    let spec = &member.view.spec;
+    let in_group = |group: GroupId| spec.groups.iter().any(|m| m.group == group);
+    let bound = match ask.reach {
+        Reach::Pool => false,
+        Reach::Account(id) => spec.id == id,
+        Reach::Group(group) => in_group(group),
+    };
+    let wrong_kind = ask.request.forced.is_some_and(|kind| kind != spec.kind);
+    if wrong_kind || (spec.kind == AccountKind::Ccr && ask.request.forced.is_none() && !bound) {
+        return Some(Exclusion::TypeNotAllowed);
+    }
+    if spec.visibility == Visibility::Dedicated && ask.reach != Reach::Account(spec.id) {
+        return Some(Exclusion::DedicatedToOther);
+    }
+    match ask.reach {
+        Reach::Account(_) if !bound => return Some(Exclusion::NotBound),
+        Reach::Group(_) if !bound => return Some(Exclusion::GroupMismatch),
+        _ => {}
+    }
+    let missing = ask.request.key.account_tags.iter().any(|tag| !spec.tags.contains(tag));
+    missing.then_some(Exclusion::TagMismatch)
+}
+
+/// Rows 6 and 7.
+fn ability(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
+    if !ask.ignore_tried && ask.request.excluded.contains(&member.view.spec.id) {
+        return Some(Exclusion::AlreadyTried);
+    }
+    if !knows_model(member, ask) {
+        return Some(Exclusion::ModelNotSupported);
+    }
+    let lacks = ask.request.endpoint == Endpoint::CountTokens && !member.view.spec.kind.counts_tokens();
+    lacks.then_some(Exclusion::EndpointNotSupported)
+}
+
+/// True when the account's lists let the model pass and its vendor has not lately denied knowing it.
+pub(super) fn knows_model(member: &Member, ask: &Ask<'_>) -> bool {
+    let denied = |(model, until): &(Arc<str>, Timestamp)| *until > ask.now && **model == *ask.request.model;
+    member.serves(&ask.request.model) && !member.view.unsupported.iter().any(denied)
+}
+
+/// Row 8, and what the scheduler itself knows about the actor.
+fn credential(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
+    let id = member.view.spec.id;
+    let refused = ask.refused.iter().find(|(account, until)| *account == id && *until > ask.now);
+    if member.restarting || refused.is_some() {
+        // A rebuilt actor is back within a second; looking again by then costs one evaluation.
+        let again = refused.map_or_else(|| ask.now.plus(SECOND), |(_, until)| *until);
+        return Some(Excluded::momentary(Exclusion::Restarting, Some(again)));
+    }
+    if ask.leaving == Some(id) {
+        return Some(Excluded::hard(Exclusion::AlreadyTried, None));
+    }
+    match member.view.credential {
+        CredentialState::Usable => None,
+        CredentialState::Refreshing => Some(Excluded::momentary(Exclusion::TokenUnavailable, None)),
+        CredentialState::Missing => Some(Excluded::hard(Exclusion::TokenUnavailable, None)),
+    }
+}
+
+/// Row 9; `Ok(true)` = half-open.
+fn breaker(member: &Member, now: Timestamp) -> Result<bool, Excluded> {
+    match member.view.breaker {
+        Breaker::Closed => Ok(false),
+        Breaker::Open { until, .. } if until > now => {
+            Err(Excluded { by: Exclusion::BreakerOpen, soft: true, momentary: false, until: Some(until) })
+        }
+        Breaker::Open { probing, .. } if probing || member.probe_sent => {
+            Err(Excluded::momentary(Exclusion::ProbeInFlight, None))
+        }
+        Breaker::Open { .. } => Ok(true),
+    }
+}
+
+/// Row 10. Of several entries the reported one is the hard one, then the one that lasts longest.
+fn cooldown(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
+    let request = ask.request;
+    let table = &member.view.cooldowns;
+    let applies = |entry: &Cooldown| entry.until > ask.now && entry.scope.covers(&request.model, &request.family);
+    let live = || table.iter().enumerate().filter(|(_, entry)| applies(entry));
+    let (index, worst) = live().max_by_key(|(_, entry)| (!entry.soft, entry.until))?;
+    let until = live().map(|(_, entry)| entry.until).max();
+    let momentary = until.is_some_and(|end| end.since(ask.now) <= ask.settings.queue_pool_timeout_ms);
+    Some(Excluded { by: Exclusion::Cooldown(Arc::clone(table), index), soft: worst.soft, momentary, until })
+}
+
+/// Rows 11 and 12. A window whose observation is stale, or whose reset is unknown, past or not believable, says nothing.
+fn windows(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
+    if member.view.windows.is_empty() {
+        return None;
+    }
+    let context = ask.headroom_context(0);
+    let live = || {
+        let counting = member.view.windows.iter().filter(|w| context.counts(w));
+        counting.filter_map(|w| Some((w, believable_reset(w, ask.now)?)))
+    };
+    let whole = |kind| matches!(kind, WindowKind::FiveHour | WindowKind::SevenDay | WindowKind::SevenDayModel);
+    let full = live().filter(|(w, _)| {
+        whole(w.kind) && (w.used_ppm >= 1_000_000 || w.surpassed || w.status == Some(WindowStatus::Rejected))
+    });
+    // The window that lasts longest decides when the account is back.
+    if let Some((window, reset)) = full.max_by_key(|(_, reset)| *reset) {
+        return Some(Excluded::hard(Exclusion::VendorWindow(window.kind), Some(reset)));
+    }
+    let spec = &member.view.spec;
+    let paused = live().filter(|(w, _)| {
+        spec.auto_pause.get(&w.kind).is_some_and(|percent| *percent > 0 && w.used_ppm >= i64::from(*percent) * 10_000)
+    });
+    if let Some((window, reset)) = paused.max_by_key(|(_, reset)| *reset) {
+        return Some(Excluded::hard(Exclusion::VendorThreshold(window.kind), Some(reset)));
+    }
+    let warned = live().filter(|(w, _)| spec.pause_on_warning && w.status == Some(WindowStatus::AllowedWarning));
+    let (_, reset) = warned.max_by_key(|(_, reset)| *reset)?;
+    Some(Excluded::hard(Exclusion::VendorWarning, Some(reset)))
+}
+
+/// Rows 13–15: our own limits.
+fn limits(member: &Member, ask: &Ask<'_>, rates: &Rates) -> Option<Excluded> {
+    let (view, request, now) = (&*member.view, ask.request, ask.now);
+    let budget = view.spec.daily_budget.0;
+    if budget > 0 && budget_used(view, now).saturating_add(request.cost_estimate.0) > budget {
+        return Some(Excluded::hard(Exclusion::BudgetExhausted, Some(view.budget_resets_at).filter(|end| *end > now)));
+    }
+    if let Some(rpm) = view.rpm.as_ref().filter(|rpm| rates.requests + 1 > rpm.limit()) {
+        return Some(rate(Exclusion::RpmExhausted, rpm.wait_for(now.0, 1), now));
+    }
+    let tokens = i64::try_from(request.tokens_estimate).unwrap_or(i64::MAX);
+    if let Some(tpm) = view.tpm.as_ref().filter(|tpm| rates.tokens.saturating_add(tokens) > tpm.limit()) {
+        return Some(rate(Exclusion::TpmExhausted, tpm.wait_for(now.0, tokens), now));
+    }
+    let limit = view.spec.max_concurrency;
+    let full = limit > 0 && view.slots_used.saturating_add(member.mirror) >= limit;
+    full.then(|| Excluded::momentary(Exclusion::ConcurrencyFull, None))
+}
+
+/// A rate that refills is momentary; a request larger than the whole window never passes.
+fn rate(by: Exclusion, wait_ms: Option<i64>, now: Timestamp) -> Excluded {
+    match wait_ms {
+        Some(ms) => Excluded::momentary(by, Some(now.plus(ms))),
+        None => Excluded::hard(by, None),
+    }
+}

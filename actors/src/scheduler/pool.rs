@@ -1,0 +1,180 @@
+//! The accounts that the scheduler knows: their last view, and what it has reserved on them since.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::account::view::{AccountView, Breaker};
+use crate::domain::id::AccountId;
+use crate::domain::time::Timestamp;
+
+use super::filter::Reach;
+
+/// Model names whose support is remembered per account; a pool is asked for a handful of models.
+const REMEMBERED_MODELS: usize = 16;
+
+/// One account.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) view: Box<AccountView>,
+    /// Acquires sent and not answered yet; the view does not show their slots.
+    pub(super) mirror: u32,
+    /// Number of the selection that last chose it; 0 = never.
+    pub(super) last_assigned_seq: u64,
+    /// Its mailbox was closed; unusable until its next view.
+    pub(super) restarting: bool,
+    /// A probe was sent that the view does not show yet.
+    pub(super) probe_sent: bool,
+    /// Answers of the account's model lists: matching patterns allocates, asking again must not.
+    models: RefCell<Vec<(Arc<str>, bool)>>,
+}
+
+impl Member {
+    fn new(view: Box<AccountView>) -> Self {
+        Self { view, mirror: 0, last_assigned_seq: 0, restarting: false, probe_sent: false, models: RefCell::default() }
+    }
+
+    pub(super) fn id(&self) -> AccountId {
+        self.view.spec.id
+    }
+
+    /// True when the account's lists let the model pass.
+    pub(super) fn serves(&self, model: &Arc<str>) -> bool {
+        let spec = &self.view.spec;
+        if spec.model_allow.is_empty() && spec.model_deny.is_empty() {
+            return true;
+        }
+        let mut known = self.models.borrow_mut();
+        if let Some((_, serves)) = known.iter().find(|(name, _)| name == model) {
+            return *serves;
+        }
+        let serves = spec.serves_model(model);
+        if known.len() >= REMEMBERED_MODELS {
+            known.clear();
+        }
+        known.push((Arc::clone(model), serves));
+        serves
+    }
+
+    /// Group priority, then account priority: candidates of a higher tier come first (§5 rule 3).
+    pub(super) fn tier(&self, reach: Reach) -> (i32, i32) {
+        let groups = &self.view.spec.groups;
+        let group = match reach {
+            Reach::Group(id) => groups.iter().find(|m| m.group == id).map(|m| m.priority),
+            Reach::Pool | Reach::Account(_) => groups.iter().map(|m| m.priority).max(),
+        };
+        // Accounts without a group are in virtual group 0, whose priority is -1.
+        (group.unwrap_or(-1), self.view.spec.priority)
+    }
+}
+
+/// All accounts, by position and by id. Positions change when an account is removed.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    members: Vec<Member>,
+    positions: HashMap<AccountId, usize>,
+    /// Selections so far.
+    assigned: u64,
+    /// Which members rank where, at best; see `shortlist`.
+    pub(super) bounds: Vec<super::shortlist::Bound>,
+}
+
+impl Pool {
+    pub(super) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(super) fn get(&self, id: AccountId) -> Option<&Member> {
+        self.members.get(*self.positions.get(&id)?)
+    }
+
+    fn change(&mut self, id: AccountId, change: impl FnOnce(&mut Member)) {
+        let Some(position) = self.positions.get(&id).copied() else { return };
+        if let Some(member) = self.members.get_mut(position) {
+            change(member);
+        }
+        self.touch(position);
+    }
+
+    /// Forgets what the shortlist knew about a member that changed.
+    fn touch(&mut self, position: usize) {
+        if let Some(bound) = self.bounds.get_mut(position) {
+            bound.outdated();
+        }
+    }
+
+    /// Takes a view in, unless a newer one is known. True when it was taken.
+    pub(super) fn update(&mut self, view: Box<AccountView>) -> bool {
+        let id = view.spec.id;
+        let Some(position) = self.positions.get(&id).copied() else {
+            self.positions.insert(id, self.members.len());
+            self.members.push(Member::new(view));
+            self.bounds.push(super::shortlist::Bound::default());
+            return true;
+        };
+        let Some(member) = self.members.get_mut(position) else { return false };
+        if view.generation < member.view.generation {
+            return false;
+        }
+        if !Arc::ptr_eq(&member.view.spec, &view.spec) {
+            member.models.borrow_mut().clear();
+        }
+        member.view = view;
+        member.restarting = false;
+        member.probe_sent = false;
+        self.touch(position);
+        true
+    }
+
+    pub(super) fn remove(&mut self, id: AccountId) {
+        let Some(position) = self.positions.remove(&id) else { return };
+        self.members.swap_remove(position);
+        self.bounds.swap_remove(position);
+        if let Some(moved) = self.members.get(position).map(Member::id) {
+            self.positions.insert(moved, position);
+        }
+    }
+
+    /// Reserves: the mirror grows and the account becomes the one assigned last.
+    pub(super) fn reserve(&mut self, id: AccountId, probe: bool) {
+        self.assigned += 1;
+        let seq = self.assigned;
+        self.change(id, |member| {
+            member.mirror = member.mirror.saturating_add(1);
+            member.last_assigned_seq = seq;
+            member.probe_sent |= probe;
+        });
+    }
+
+    /// An `Acquire` was answered, or will never be.
+    pub(super) fn answered(&mut self, id: AccountId) {
+        self.change(id, |member| member.mirror = member.mirror.saturating_sub(1));
+    }
+
+    /// The account's mailbox was closed.
+    pub(super) fn unreachable(&mut self, id: AccountId) {
+        self.change(id, |member| member.restarting = true);
+    }
+
+    /// The account's actor was rebuilt: nothing that was asked of the old one will be answered.
+    pub(super) fn restarted(&mut self, id: AccountId) {
+        self.change(id, |member| {
+            member.mirror = 0;
+            member.probe_sent = false;
+        });
+    }
+
+    /// Members and their bounds, to renew the latter.
+    pub(super) fn split(&mut self) -> (&[Member], &mut [super::shortlist::Bound]) {
+        (&self.members, &mut self.bounds)
+    }
+}
+
+/// A breaker that is open, or a live soft cooldown of any scope.
+pub(super) fn is_soft(view: &AccountView, now: Timestamp) -> bool {
+    matches!(view.breaker, Breaker::Open { .. }) || view.cooldowns.iter().any(|c| c.soft && c.until > now)
+}

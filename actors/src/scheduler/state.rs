@@ -1,0 +1,376 @@
+//! The scheduler without actix: every event is a function of the moment and the event, and gives the effects to carry out.
+
+use std::collections::HashMap;
+
+use crate::account::messages::{AcquireRefused, Acquired};
+use crate::account::view::AccountView;
+use crate::billing::messages::{AdmitRefused, Admitted};
+use crate::domain::id::{AccountId, AttemptId, DecisionId, KeyId, UserId};
+use crate::domain::route::{DecisionNotes, Refusal, RefusalReason, RouteRequest, StickyResult};
+use crate::domain::time::{SECOND, Timestamp};
+use crate::guard::LeaseEnded;
+
+use super::budget::RetryBudget;
+use super::explain::Records;
+use super::filter::{Reach, check};
+use super::headroom::Rates;
+use super::pending::{Effect, Effects, Pending, Phase, Reply, Turn};
+use super::pool::Pool;
+use super::queue::Queue;
+use super::rank::Choice;
+use super::refuse;
+use super::select::{Found, Selector, sticky_session};
+use super::stats::{Counters, Line, Outcome, WaitEnd};
+use super::sticky::Bindings;
+use super::{Admission, Grant};
+
+/// How long a refusal that the account's view does not explain keeps the attempt away from that account.
+const UNEXPLAINED_MS: i64 = 100;
+
+/// Everything that the scheduler owns.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) pool: Pool,
+    pub(super) pending: HashMap<AttemptId, Box<Pending>>,
+    pub(super) queue: Queue,
+    pub(super) bindings: Bindings,
+    pub(super) budget: RetryBudget,
+    pub(super) records: Records,
+    pub(super) counters: Counters,
+    /// Effects of the turn under way.
+    pub(super) out: Vec<Effect>,
+    /// No waiter is due before this moment; `None` = nobody waits.
+    pub(super) next_due: Option<Timestamp>,
+    /// When attempts that wait for another actor's answer are looked at again.
+    pub(super) next_sweep: Option<Timestamp>,
+    waiting: bool,
+    ids: DecisionIds,
+}
+
+/// Decision ids: time, then a number of this scheduler, then a counter. They sort in the order of decisions.
+#[derive(Debug, Default)]
+struct DecisionIds {
+    salt: u32,
+    count: u64,
+}
+
+impl DecisionIds {
+    fn next(&mut self, now: Timestamp) -> DecisionId {
+        self.count = self.count.wrapping_add(1) & 0xFFFF_FFFF_FFFF;
+        let ms = u128::from(now.0.unsigned_abs()) & 0xFFFF_FFFF_FFFF;
+        DecisionId(ms << 80 | u128::from(self.salt) << 48 | u128::from(self.count))
+    }
+}
+
+impl State {
+    /// An empty scheduler; `salt` tells its decisions from those of other instances.
+    pub(super) fn new(salt: u32) -> Self {
+        Self { ids: DecisionIds { salt, count: 0 }, ..Self::default() }
+    }
+
+    /// A worker asks for one attempt.
+    pub(super) fn on_route(&mut self, turn: &Turn<'_>, request: RouteRequest, reply: Reply) -> Effects {
+        let pending = Box::new(Pending::new(request, Some(reply), turn));
+        if self.pending.contains_key(&pending.attempt()) {
+            // An attempt is asked for once; dropping the second reply tells its asker that something is wrong.
+            return self.finish(turn);
+        }
+        if pending.request.attempt.number == 1 {
+            self.budget.arrived(pending.budget(), turn.now);
+        }
+        let key = pending.request.key.id;
+        let behind = self.queue.slots.head(key).filter(|_| pending.request.may_wait);
+        let line = behind.and_then(|head| self.pending.get(&head)?.wait).map(|wait| wait.line);
+        match (pending.request.admission, line) {
+            (None, _) => drop(self.decide(turn, pending)),
+            (Some(_), Some(line)) => self.wait_for_slot(turn, pending, line),
+            (Some(_), None) => self.ask_admission(turn, pending),
+        }
+        self.finish(turn)
+    }
+
+    /// The billing actor admitted a request or did not.
+    pub(super) fn on_admit_decided(
+        &mut self,
+        turn: &Turn<'_>,
+        attempt: AttemptId,
+        result: Result<Admitted, AdmitRefused>,
+    ) -> Effects {
+        let admitting = self.pending.get(&attempt).is_some_and(|p| matches!(p.phase, Phase::Admitting(_)));
+        // Dropping an answer that nobody waits for gives everything back.
+        let Some(mut pending) = admitting.then(|| self.pending.remove(&attempt)).flatten() else {
+            return self.finish(turn);
+        };
+        let key = pending.request.key.id;
+        if pending.abandoned() {
+            self.drop_abandoned(turn, pending);
+            return self.finish(turn);
+        }
+        match result {
+            Ok(Admitted { hold, permit, limits }) => {
+                if self.end_wait(turn, &mut pending, WaitEnd::Served) {
+                    self.queue.slots.had_turn(key);
+                }
+                pending.admission = Some(Admission { hold, permit, limits });
+                self.decide(turn, pending);
+            }
+            Err(AdmitRefused::KeyBusy) => self.wait_for_slot(turn, pending, Line::Key),
+            Err(AdmitRefused::UserBusy) => self.wait_for_slot(turn, pending, Line::User),
+            Err(AdmitRefused::Limited { reason, retry_after_ms, reset_at }) => {
+                let waited = pending.wait.is_some();
+                self.refuse(turn, pending, Refusal { reason, retry_after_ms, reset_at, decision: None });
+                if waited {
+                    // The slot that it was asked for is still free: the next in line may want it.
+                    self.ask_head(turn, key);
+                }
+            }
+        }
+        self.finish(turn)
+    }
+
+    /// The billing actor could not be asked.
+    pub(super) fn on_admit_undelivered(&mut self, turn: &Turn<'_>, attempt: AttemptId) -> Effects {
+        if let Some(pending) = self.pending.remove(&attempt) {
+            self.refuse(turn, pending, refuse::plain(RefusalReason::BillingUnavailable, Some(5_000)));
+        }
+        self.finish(turn)
+    }
+
+    /// An account granted a slot or did not. Its view comes along either way.
+    pub(super) fn on_acquire_decided(
+        &mut self,
+        turn: &Turn<'_>,
+        attempt: AttemptId,
+        view: Box<AccountView>,
+        result: Result<Acquired, AcquireRefused>,
+    ) -> Effects {
+        let account = view.spec.id;
+        let asked = self.pending.get(&attempt).is_some_and(|p| p.phase == Phase::Acquiring(account));
+        if asked {
+            self.pool.answered(account);
+        }
+        self.pool.update(view);
+        // A lease that nobody waits for is dropped here and returns by itself.
+        if let Some(pending) = asked.then(|| self.pending.remove(&attempt)).flatten() {
+            match result {
+                _ if pending.abandoned() => self.drop_abandoned(turn, pending),
+                Ok(acquired) => self.grant(turn, pending, acquired),
+                Err(AcquireRefused) => self.next_candidate(turn, pending, account),
+            }
+        }
+        self.serve(turn, Some(account));
+        self.finish(turn)
+    }
+
+    /// An account has no actor to ask at the moment.
+    pub(super) fn on_acquire_undelivered(
+        &mut self,
+        turn: &Turn<'_>,
+        attempt: AttemptId,
+        account: AccountId,
+    ) -> Effects {
+        self.pool.answered(account);
+        self.pool.unreachable(account);
+        if let Some(pending) = self.pending.remove(&attempt) {
+            self.next_candidate(turn, pending, account);
+        }
+        self.finish(turn)
+    }
+
+    /// An account changed.
+    pub(super) fn on_view_changed(&mut self, turn: &Turn<'_>, view: Box<AccountView>) -> Effects {
+        let account = view.spec.id;
+        if self.pool.update(view) {
+            self.serve(turn, Some(account));
+        }
+        self.finish(turn)
+    }
+
+    /// An account was deleted.
+    pub(super) fn on_account_gone(&mut self, turn: &Turn<'_>, account: AccountId) -> Effects {
+        self.pool.remove(account);
+        self.reroute(turn, account);
+        self.serve(turn, None);
+        self.finish(turn)
+    }
+
+    /// An account's actor was rebuilt.
+    pub(super) fn on_account_restarted(&mut self, turn: &Turn<'_>, account: AccountId) -> Effects {
+        self.pool.restarted(account);
+        self.reroute(turn, account);
+        self.finish(turn)
+    }
+
+    /// Leases ended: their accounts are told, and what they free comes back as views.
+    pub(super) fn on_leases_ended(&mut self, turn: &Turn<'_>, batch: Vec<LeaseEnded>) -> Effects {
+        self.out.extend(batch.into_iter().map(Effect::Ended));
+        self.finish(turn)
+    }
+
+    /// A slot of a key and of its owner came free.
+    pub(super) fn on_key_slot_freed(&mut self, turn: &Turn<'_>, key: KeyId, user: UserId) -> Effects {
+        for lane in self.queue.slots.turns() {
+            let Some(head) = self.queue.slots.head(lane).and_then(|id| self.pending.get(&id)) else { continue };
+            let of_owner = head.request.key.owner.id == user && head.wait.is_some_and(|w| w.line == Line::User);
+            if lane == key || of_owner {
+                self.ask_head(turn, lane);
+            }
+        }
+        self.finish(turn)
+    }
+
+    /// Looks for an account, now.
+    pub(super) fn look(&mut self, turn: &Turn<'_>, pending: &mut Pending) -> Found {
+        let queue = &self.queue;
+        let session_may_wait = |account| queue.session_may_wait(account);
+        let (pool, bindings) = (&mut self.pool, &mut self.bindings);
+        Selector { pool, bindings, session_may_wait: &session_may_wait, turn }.select(pending)
+    }
+
+    /// Selects and reserves in one step, or waits, or refuses. True when an account was asked.
+    pub(super) fn decide(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) -> bool {
+        if pending.abandoned() {
+            self.drop_abandoned(turn, pending);
+            return false;
+        }
+        let found = self.look(turn, &mut pending);
+        let Some(choice) = found.survey.choice() else {
+            self.wait_or_refuse(turn, pending, found);
+            return false;
+        };
+        if !self.may_retry(turn, &mut pending, choice) {
+            let retry_after = self.budget.refills_in(pending.budget(), turn.now);
+            self.counters.retry_budget_exhausted += 1;
+            let refusal = refuse::plain(RefusalReason::RetryBudget, Some(retry_after));
+            self.refuse_after_look(turn, pending, found, refusal);
+            return false;
+        }
+        self.reserve(turn, pending, found, choice);
+        true
+    }
+
+    /// The retry budget (`reliability.md` §2.2): the first attempt and the first switch to a healthy account are free.
+    fn may_retry(&mut self, turn: &Turn<'_>, pending: &mut Pending, choice: Choice) -> bool {
+        let healthy = self.pool.get(choice.account).is_some_and(|m| m.view.last_attempt_ok);
+        let free = pending.request.attempt.number == 1 || (pending.request.excluded.len() <= 1 && healthy);
+        if !free && !pending.drawn {
+            pending.drawn = self.budget.draw(pending.budget(), turn.now, turn.settings);
+        }
+        free || pending.drawn
+    }
+
+    fn reserve(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found, choice: Choice) {
+        let mut record = self.record(turn, &pending, found, Outcome::Reserved);
+        record.chosen = Some(choice.account);
+        (record.probe, record.pool_floor) = (choice.probe, choice.pool_floor);
+        pending.record = Some(Box::new(record));
+        self.pool.reserve(choice.account, choice.probe);
+        self.stick(turn, &pending, choice.account);
+        pending.phase = Phase::Acquiring(choice.account);
+        self.out.push(Effect::Acquire(choice.account, pending.acquire(choice.probe, choice.pool_floor)));
+        self.hold(pending);
+    }
+
+    /// Writes or renews the session's binding, at selection: a parallel first request of the session finds it.
+    fn stick(&mut self, turn: &Turn<'_>, pending: &Pending, account: AccountId) {
+        let Some(session) = sticky_session(&pending.request) else { return };
+        match pending.sticky.result {
+            StickyResult::Miss | StickyResult::Escaped(_) => {
+                self.bindings.bind(session, account, pending.request.key.id, turn.now, turn.settings);
+            }
+            StickyResult::Hit | StickyResult::Waited => self.bindings.renew(session, turn.now, turn.settings),
+            StickyResult::None | StickyResult::Overflow | StickyResult::StrictFailed => {}
+        }
+    }
+
+    /// The account did not grant: the next one is asked.
+    fn next_candidate(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, account: AccountId) {
+        if let Some(session) = sticky_session(&pending.request)
+            && matches!(pending.sticky.result, StickyResult::Miss | StickyResult::Escaped(_))
+        {
+            self.bindings.forget_if(session, account);
+        }
+        if !self.view_explains(turn, &pending, account) {
+            pending.refused.push((account, turn.now.plus(UNEXPLAINED_MS)));
+        }
+        self.decide(turn, pending);
+    }
+
+    /// True when the fresh view would keep the attempt from choosing the account again at once.
+    fn view_explains(&self, turn: &Turn<'_>, pending: &Pending, account: AccountId) -> bool {
+        let Some(member) = self.pool.get(account) else { return true };
+        let ask = pending.ask(turn, Reach::Account(account));
+        match check(member, &ask, &Rates::of(&member.view, turn.now)) {
+            Ok(_) => false,
+            Err(excluded) => !excluded.soft,
+        }
+    }
+
+    fn grant(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, acquired: Acquired) {
+        let elapsed_us = pending.elapsed_us(turn);
+        self.end_wait(turn, &mut pending, WaitEnd::Served);
+        let Some(mut record) = pending.record.take() else { return };
+        record.lease_id = Some(acquired.lease.id);
+        (record.waited_ms, record.elapsed_us) = (pending.waited_ms, elapsed_us);
+        record.sticky = pending.sticky;
+        let notes = DecisionNotes {
+            decision: record.decision_id,
+            sticky: pending.sticky.result,
+            waited_ms: pending.waited_ms,
+            probe: record.probe,
+            pool_floor: record.pool_floor,
+        };
+        self.counters.decided(Outcome::Reserved, elapsed_us);
+        self.counters.stuck(notes.sticky);
+        self.counters.pool_floor += u64::from(notes.pool_floor);
+        self.records.push(*record);
+        let grant = Grant { lease: acquired.lease, admission: pending.admission.take(), notes };
+        self.answer(&mut pending, Ok(grant));
+    }
+
+    /// Attempts that asked this account ask another one.
+    fn reroute(&mut self, turn: &Turn<'_>, account: AccountId) {
+        let asked = |p: &&Box<Pending>| p.phase == Phase::Acquiring(account);
+        let attempts: Vec<AttemptId> = self.pending.values().filter(asked).map(|p| p.attempt()).collect();
+        for attempt in attempts {
+            if let Some(mut pending) = self.pending.remove(&attempt) {
+                pending.refused.push((account, turn.now.plus(SECOND)));
+                self.next_candidate(turn, pending, account);
+            }
+        }
+    }
+
+    pub(super) fn ask_admission(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
+        pending.phase = Phase::Admitting(turn.now);
+        self.out.extend(pending.admit().map(|admit| Effect::Admit(Box::new(admit))));
+        self.hold(pending);
+    }
+
+    pub(super) fn hold(&mut self, pending: Box<Pending>) {
+        self.pending.insert(pending.attempt(), pending);
+    }
+
+    pub(super) fn answer(&mut self, pending: &mut Pending, result: Result<Grant, Refusal>) {
+        if let Some(reply) = pending.reply.take() {
+            self.out.push(Effect::Reply(reply, Box::new(result)));
+        }
+    }
+
+    pub(super) fn next_decision(&mut self, now: Timestamp) -> DecisionId {
+        self.ids.next(now)
+    }
+
+    /// Ends a turn: what it caused, and when the next look is due.
+    pub(super) fn finish(&mut self, turn: &Turn<'_>) -> Effects {
+        let waiting = self.queue.len() > 0;
+        let waiters = (waiting != std::mem::replace(&mut self.waiting, waiting)).then_some(waiting);
+        if !waiting {
+            self.next_due = None;
+        }
+        if self.pending.len() > self.queue.len() {
+            self.next_sweep.get_or_insert(turn.now.plus(SECOND));
+        }
+        let wake_at = [self.next_due, self.next_sweep].into_iter().flatten().min();
+        Effects { list: std::mem::take(&mut self.out), waiters, wake_at }
+    }
+}

@@ -1,0 +1,205 @@
+//! Which singleton gets what: mailboxes first, then the factories, in dependency order.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Context};
+use tokio::sync::mpsc;
+
+use super::{Engine, EngineConfig, Ports};
+use crate::account::AccountsHandle;
+use crate::account::audience::Audience;
+use crate::account::directory::Directory;
+use crate::account::messages::{Acquire, Announce};
+use crate::account::view::AccountView;
+use crate::billing::{BillingActor, BillingDeps, BillingHandle};
+use crate::clock::Clock;
+use crate::domain::id::AccountId;
+use crate::guard::LeaseEnded;
+use crate::handle::Mailbox;
+use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandle, TakeKept};
+use crate::kept::Kept;
+use crate::metrics::Counters;
+use crate::outbox::Outbox;
+use crate::published::Actors;
+use crate::scheduler::messages::{AccountGone, AccountRestarted, AcquireDecided, ViewChanged};
+use crate::scheduler::{AccountMail, MAILBOX_EXPECTED, SchedulerActor, SchedulerDeps, SchedulerHandle};
+use crate::settings::{SettingsActor, SettingsDeps, SettingsHandle, SharedSettings};
+use crate::supervise::{Order, Singleton, Singletons, Starter};
+use crate::usage::{UsageActor, UsageDeps, UsageHandle};
+
+/// Mailboxes of actors that hear little: settings and housekeeping, a few messages a minute.
+const QUIET: i64 = 64;
+
+/// What [`wire`] made.
+pub(super) struct Wired {
+    pub(super) engine: Engine,
+    pub(super) singletons: Singletons,
+    pub(super) scheduler: Arc<SchedulerEar>,
+    /// Closes every mailbox, in reverse order of start.
+    pub(super) close: Box<dyn FnOnce()>,
+}
+
+/// The mailboxes of the singletons.
+#[derive(Default, Clone)]
+struct Boxes {
+    settings: Mailbox<SettingsActor>,
+    billing: Mailbox<BillingActor>,
+    usage: Mailbox<UsageActor>,
+    scheduler: Mailbox<SchedulerActor>,
+    housekeeping: Mailbox<HousekeepingActor>,
+}
+
+impl AccountMail for Directory {
+    fn acquire(&self, account: AccountId, acquire: Acquire) -> bool {
+        Self::acquire(self, account, acquire)
+    }
+
+    fn ended(&self, ended: LeaseEnded) {
+        Self::ended(self, ended);
+    }
+
+    fn announce(&self) {
+        for (_, mailbox) in self.all() {
+            // An actor under repair shows itself when it starts.
+            let _ = mailbox.tell(Announce);
+        }
+    }
+}
+
+/// The scheduler as the accounts' audience.
+pub(super) struct SchedulerEar(Mailbox<SchedulerActor>);
+
+/// A scheduler under repair hears nothing and asks for every view when it is back.
+impl Audience for SchedulerEar {
+    fn changed(&self, view: Box<AccountView>) {
+        let _ = self.0.tell(ViewChanged(view));
+    }
+
+    fn decided(&self, decision: AcquireDecided) {
+        let _ = self.0.tell(decision);
+    }
+
+    fn restarted(&self, id: AccountId) {
+        let _ = self.0.tell(AccountRestarted(id));
+    }
+
+    fn gone(&self, id: AccountId) {
+        let _ = self.0.tell(AccountGone(id));
+    }
+}
+
+/// Starts the singletons and makes the handles.
+pub(super) fn wire(
+    config: &EngineConfig,
+    ports: &Ports,
+    clock: &Clock,
+    settings: &SharedSettings,
+    directory: &Arc<Directory>,
+    orders: &mpsc::UnboundedSender<Order>,
+    counters: &Counters,
+) -> Wired {
+    let boxes = Boxes::default();
+    let outbox = Outbox::new(boxes.scheduler.clone(), boxes.billing.clone(), boxes.usage.clone());
+    let on_crash_loop = Arc::clone(&config.on_crash_loop);
+    let mut singletons = Singletons::new(clock.clone(), counters.clone(), orders.clone(), config.crash, on_crash_loop);
+    let (ledger, queue, book) = (Kept::default(), Kept::default(), Kept::default());
+
+    let deps = SettingsDeps {
+        mailbox: boxes.settings.clone(),
+        store: Arc::clone(&ports.settings),
+        shared: Arc::clone(settings),
+    };
+    singletons.start(Singleton::Settings, starter(&boxes.settings, move || SettingsActor::new(deps.clone())));
+    let deps = BillingDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        mailbox: boxes.billing.clone(),
+        scheduler: boxes.scheduler.clone(),
+        outbox: outbox.clone(),
+        ledger: ledger.clone(),
+    };
+    singletons.start(Singleton::Billing, starter(&boxes.billing, move || BillingActor::new(deps.clone())));
+    let deps = UsageDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        mailbox: boxes.usage.clone(),
+        sink: Arc::clone(&ports.usage),
+        queue: queue.clone(),
+    };
+    singletons.start(Singleton::Usage, starter(&boxes.usage, move || UsageActor::new(deps.clone())));
+    let deps = SchedulerDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        mailbox: boxes.scheduler.clone(),
+        billing: boxes.billing.clone(),
+        mail: Arc::clone(directory) as Arc<dyn AccountMail>,
+        outbox: outbox.clone(),
+    };
+    singletons.start(Singleton::Scheduler, starter(&boxes.scheduler, move || SchedulerActor::new(deps.clone())));
+    let scheduler = SchedulerHandle::new(boxes.scheduler.clone());
+    let deps = HousekeepingDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        chores: Arc::clone(&ports.chores),
+        take_kept: take_kept(scheduler.clone()),
+        book: book.clone(),
+    };
+    let housekeeper = starter(&boxes.housekeeping, move || HousekeepingActor::new(deps.clone()));
+    singletons.start(Singleton::Housekeeping, housekeeper);
+
+    let engine = Engine {
+        scheduler,
+        accounts: AccountsHandle { directory: Arc::clone(directory), orders: orders.clone() },
+        billing: BillingHandle::new(boxes.billing.clone(), ledger),
+        usage: UsageHandle::new(boxes.usage.clone(), queue, clock.clone()),
+        settings: SettingsHandle::new(boxes.settings.clone(), Arc::clone(settings)),
+        housekeeping: HousekeepingHandle::new(boxes.housekeeping.clone(), book),
+        outbox,
+        clock: clock.clone(),
+        actors: gauges(&boxes, directory),
+        counters: counters.clone(),
+    };
+    let ear = Arc::new(SchedulerEar(boxes.scheduler.clone()));
+    Wired { engine, singletons, scheduler: ear, close: closer(boxes, Arc::clone(directory)) }
+}
+
+fn starter<A: Actor<Context = Context<A>>>(mailbox: &Mailbox<A>, factory: impl Fn() -> A + 'static) -> Starter {
+    let mailbox = mailbox.clone();
+    Rc::new(move |ended| mailbox.start_watched(factory(), ended))
+}
+
+fn gauges(boxes: &Boxes, directory: &Arc<Directory>) -> Actors {
+    let mut actors = Actors::new(Arc::clone(directory));
+    actors.add(Singleton::Settings.label(), QUIET, &boxes.settings);
+    actors.add(Singleton::Billing.label(), MAILBOX_EXPECTED, &boxes.billing);
+    actors.add(Singleton::Usage.label(), MAILBOX_EXPECTED, &boxes.usage);
+    actors.add(Singleton::Scheduler.label(), MAILBOX_EXPECTED, &boxes.scheduler);
+    actors.add(Singleton::Housekeeping.label(), QUIET, &boxes.housekeeping);
+    actors
+}
+
+fn closer(boxes: Boxes, directory: Arc<Directory>) -> Box<dyn FnOnce()> {
+    Box::new(move || {
+        boxes.housekeeping.close();
+        directory.all().into_iter().for_each(|(_, mailbox)| mailbox.close());
+        boxes.scheduler.close();
+        boxes.usage.close();
+        boxes.billing.close();
+        boxes.settings.close();
+    })
+}
+
+/// The scheduler's records worth keeping, as JSON lines with their request ids.
+fn take_kept(scheduler: SchedulerHandle) -> TakeKept {
+    Arc::new(move || {
+        let scheduler = scheduler.clone();
+        Box::pin(async move {
+            let records = scheduler.take_kept().await;
+            let line = |record: &Arc<crate::scheduler::explain::DecisionRecord>| {
+                Some((record.request_id.to_string(), serde_json::to_string(&**record).ok()?))
+            };
+            records.iter().filter_map(line).collect()
+        })
+    })
+}

@@ -1,0 +1,7 @@
+CREATE TABLE IF NOT EXISTS settings (
+    name VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    value LONGTEXT NOT NULL,
+    updated_by VARCHAR(100) NOT NULL,
+    updated_at BIGINT NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

@@ -1,0 +1,1 @@
+//! Splits an SSE byte stream into events as it passes, without copying.

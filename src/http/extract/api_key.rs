@@ -1,0 +1,69 @@
+//! Where a client puts its API key (`relay-api.md` §2).
+
+use actix_web::http::header::HeaderMap;
+
+/// The prefix of keys that QuotaLane makes.
+const PREFIX: &str = "cr_";
+/// Accepted lengths of a key.
+const LENGTHS: std::ops::RangeInclusive<usize> = 10..=512;
+
+/// The key of a request: the first source that looks like one of ours, else the first non-empty one. Some clients send two
+/// different credentials.
+pub fn api_key(headers: &HeaderMap) -> Option<&str> {
+    let mut first = None;
+    for name in ["x-api-key", "x-goog-api-key", "authorization", "api-key"] {
+        let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { continue };
+        let value = without_scheme(value.trim());
+        if value.starts_with(PREFIX) {
+            return Some(value);
+        }
+        if first.is_none() && !value.is_empty() {
+            first = Some(value);
+        }
+    }
+    first
+}
+
+/// True when a text could be a key at all; anything else is refused before it is looked up.
+pub fn is_plausible(key: &str) -> bool {
+    LENGTHS.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn without_scheme(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn find(pairs: &[(&'static str, &'static str)]) -> Option<String> {
+        let headers: HeaderMap = pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        api_key(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_first_of_our_own_keys_wins() {
+        assert_eq!(find(&[("x-api-key", "other"), ("authorization", "Bearer cr_1")]).as_deref(), Some("cr_1"));
+        assert_eq!(find(&[("x-api-key", "cr_2"), ("authorization", "Bearer cr_1")]).as_deref(), Some("cr_2"));
+        assert_eq!(find(&[("authorization", "bearer  other")]).as_deref(), Some("other"));
+        assert_eq!(find(&[("x-api-key", ""), ("api-key", "b")]).as_deref(), Some("b"));
+        assert_eq!(find(&[]), None);
+    }
+
+    #[test]
+    fn only_visible_ascii_of_a_key_length_is_looked_up() {
+        assert!(is_plausible("cr_0123456789"));
+        assert!(!is_plausible("short"));
+        assert!(!is_plausible(&"x".repeat(513)));
+        assert!(!is_plausible("has a space in it"));
+    }
+}

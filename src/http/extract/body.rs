@@ -1,0 +1,67 @@
+//! JSON bodies and queries of management routes: unknown fields are refused, faults name their field.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use serde::de::DeserializeOwned;
+
+use crate::http::error::{ApiError, Reason};
+
+/// Largest management body. Imports of price files fit.
+pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
+                413 => ApiError::new(Reason::PayloadTooLarge, "the body is too large"),
+                _ => ApiError::invalid("", "the body cannot be read"),
+            })?;
+            let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+            parse(text).map(Self)
+        })
+    }
+}
+
+/// Query parameters.
+#[derive(Debug)]
+pub struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Params<T> {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parsed = web::Query::<T>::from_query(request.query_string());
+        std::future::ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| fault(&error.to_string())))
+    }
+}
+
+/// Parses JSON the way every management body is parsed.
+pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(text).map_err(|error| fault(&error.to_string()))
+}
+
+/// The same for a value that was already JSON.
+pub fn parse_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
+    serde_json::from_value(value).map_err(|error| fault(&error.to_string()))
+}
+
+/// serde's text names the field in backquotes; it never holds a value of a secret, since those are texts of any form.
+fn fault(text: &str) -> ApiError {
+    let field = text.split('`').nth(1).unwrap_or_default();
+    if text.contains("unknown field") {
+        return ApiError { reason: Reason::UnknownField, ..ApiError::invalid(field, "is not known here") };
+    }
+    ApiError::invalid("", text)
+}

@@ -1,0 +1,8 @@
+//! The HTTP surface: management API, probes, and the relay routes.
+
+pub mod envelope;
+pub mod error;
+pub mod extract;
+pub mod lifecycle;
+pub mod probes;
+pub mod relay;

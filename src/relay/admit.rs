@@ -1,0 +1,167 @@
+//! What must hold before a request is scheduled, and what it may cost: permission, model, price, estimates.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actors::domain::account::{AccountKind, Service};
+use actors::domain::id::{AccountId, AttemptId, KeyId};
+use actors::domain::key::KeyPolicy;
+use actors::domain::model::lookup_name;
+use actors::domain::money::Nanos;
+use actors::domain::price::{PriceVersion, effective_ppm, estimate};
+use actors::domain::route::{AdmissionRequest, Endpoint, RouteRequest};
+use actors::domain::settings::{Settings, UnknownModel};
+use actors::domain::time::Timestamp;
+
+use super::{Relay, RelayError, RelayRequest};
+
+/// Answers of one key and model remembered for the output estimate.
+const HISTORY: usize = 100;
+/// Below this many answers the estimate is [`FEW_OUTPUT`].
+const FEW: usize = 20;
+/// Output tokens reserved while little is known.
+const FEW_OUTPUT: u64 = 1_024;
+/// Output tokens reserved at least, however short past answers were.
+const MIN_OUTPUT: u64 = 256;
+/// Pairs of key and model remembered per worker; beyond it the memory starts afresh.
+const HISTORY_PAIRS: usize = 4_096;
+
+thread_local! {
+    /// Output tokens of the last answers, per key and model, as this worker saw them.
+    static OUTPUTS: RefCell<HashMap<(KeyId, Arc<str>), Vec<u32>>> = RefCell::new(HashMap::new());
+}
+
+/// What a request may cost, fixed at its start.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Multipliers of the caller: global × user × key, in ppm.
+    pub caller_ppm: [i64; 3],
+    /// Tokens to reserve on rate limits.
+    pub tokens: u64,
+    /// Charge to reserve.
+    pub charge: Nanos,
+    /// Upstream cost to reserve.
+    pub cost: Nanos,
+    /// What may be output at most, for the hold and as the fallback of absurd usage.
+    pub output: u64,
+}
+
+/// Refuses a key that may not be used at all now.
+pub fn check_key(key: &KeyPolicy, now: Timestamp) -> Result<(), RelayError> {
+    if !key.enabled {
+        return Err(RelayError::KeyDisabled);
+    }
+    if key.expires_at.is_some_and(|end| end <= now) {
+        return Err(RelayError::KeyExpired);
+    }
+    if !key.owner.active {
+        return Err(RelayError::OwnerDisabled);
+    }
+    Ok(())
+}
+
+/// Checks permission and model lists, then estimates. The price must be known unless unpriced models are free.
+pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Result<Plan, RelayError> {
+    if !request.key.permits(request.platform) {
+        return Err(RelayError::PermissionDenied);
+    }
+    if !request.key.allows_model(&request.model) {
+        return Err(RelayError::ModelNotAllowed);
+    }
+    let service = request.forced.unwrap_or(AccountKind::ClaudeConsole).service();
+    let price = price_of(relay, service, &request.model, request.arrival.at);
+    if price.is_none() && request.endpoint == Endpoint::Generate && settings.unknown_model == UnknownModel::Block {
+        relay.metrics().unpriced_requests_total(&request.model).inc();
+        return Err(RelayError::ModelNotPriced);
+    }
+    let output = output_estimate(request, price.as_deref(), settings);
+    let caller_ppm = [settings.global_rate_ppm, request.key.owner.price_rate_ppm, request.key.price_rate_ppm];
+    let amount = |ppm: i64| {
+        price.as_deref().map_or(Ok(Nanos::ZERO), |price| {
+            estimate(price, request.input_estimate, output, request.cache_control, ppm)
+                .map_err(|_| RelayError::BadRequest("the request is too large to be priced".to_owned()))
+        })
+    };
+    let list_ppm = 1_000_000;
+    Ok(Plan {
+        charge: amount(effective_ppm(&[caller_ppm[0], caller_ppm[1], caller_ppm[2], service_ppm(service, settings)]))?,
+        cost: amount(list_ppm)?,
+        tokens: request.input_estimate.saturating_add(output),
+        caller_ppm,
+        output,
+    })
+}
+
+/// The multiplier of a service.
+pub fn service_ppm(service: Service, settings: &Settings) -> i64 {
+    match service {
+        Service::Claude => settings.claude_rate_ppm,
+        Service::Ccr => settings.ccr_rate_ppm,
+    }
+}
+
+/// The price in force for a model.
+pub fn price_of(relay: &Relay, service: Service, model: &str, at: Timestamp) -> Option<Arc<PriceVersion>> {
+    relay.shared().prices.load().find(service, lookup_name(model), at)
+}
+
+/// `out_est` of `metering.md` §6.
+fn output_estimate(request: &RelayRequest, price: Option<&PriceVersion>, settings: &Settings) -> u64 {
+    let usual = OUTPUTS.with_borrow(|outputs| {
+        let seen = outputs.get(&(request.key.id, Arc::clone(&request.model)));
+        seen.filter(|list| list.len() >= FEW).map_or(FEW_OUTPUT, |list| percentile_95(list).max(MIN_OUTPUT))
+    });
+    let cap = u64::try_from(settings.hold_output_cap).unwrap_or(u64::MAX);
+    let model_cap = price.and_then(|p| p.max_output).unwrap_or(u64::MAX);
+    usual.min(cap).min(model_cap).min(request.max_tokens.unwrap_or(u64::MAX))
+}
+
+fn percentile_95(list: &[u32]) -> u64 {
+    let mut sorted = list.to_vec();
+    let index = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+    let (_, value, _) = sorted.select_nth_unstable(index);
+    u64::from(*value)
+}
+
+/// Remembers how long an answer was.
+pub fn remember_output(key: KeyId, model: &Arc<str>, output: u64) {
+    OUTPUTS.with_borrow_mut(|outputs| {
+        if outputs.len() >= HISTORY_PAIRS {
+            outputs.clear();
+        }
+        let list = outputs.entry((key, Arc::clone(model))).or_default();
+        if list.len() >= HISTORY {
+            list.remove(0);
+        }
+        list.push(u32::try_from(output).unwrap_or(u32::MAX));
+    });
+}
+
+/// The question for one attempt. Admission is asked for until it was given.
+pub fn question(
+    request: &RelayRequest,
+    plan: &Plan,
+    number: u32,
+    admitted: bool,
+    excluded: &[AccountId],
+    settings: &Settings,
+) -> RouteRequest {
+    let billable = request.endpoint == Endpoint::Generate;
+    RouteRequest {
+        attempt: AttemptId { request: request.arrival.request, number },
+        platform: request.platform,
+        forced: request.forced,
+        endpoint: request.endpoint,
+        model: Arc::clone(&request.model),
+        family: request.family.clone(),
+        key: Arc::clone(&request.key),
+        admission: (billable && !admitted).then_some(AdmissionRequest { charge_estimate: plan.charge }),
+        session: request.session,
+        tokens_estimate: plan.tokens,
+        cost_estimate: plan.cost,
+        excluded: excluded.to_vec(),
+        may_wait: billable,
+        deadline: request.arrival.at.plus(settings.failover_deadline_ms),
+    }
+}

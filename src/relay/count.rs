@@ -1,0 +1,162 @@
+//! Token counting: the upstream's number when it can count, else our estimate. Free: no limits, no hold, no journal.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actors::domain::id::AccountId;
+use actors::domain::time::Timestamp;
+use actors::domain::verdict::{AttemptReport, Judgement, Verdict};
+use actors::guard::Lease;
+use bytes::Bytes;
+
+use super::admit::{self, Plan};
+use super::answer::{Headers, WholeAnswer, id_headers};
+use super::call::seconds;
+use super::{Relay, RelayError, RelayRequest};
+use crate::dialect::anthropic::answer;
+use crate::transport::{OutboundCall, TransportError};
+use crate::upstream::{self, AnswerHead, Inbound};
+
+/// Accounts asked before the estimate is given.
+const ATTEMPTS: u32 = 2;
+/// Largest answer.
+const LARGEST: usize = 1024 * 1024;
+
+/// Counts the tokens of a prompt.
+///
+/// # Errors
+/// When the key may not use the model, or the prompt is no request.
+pub async fn count_tokens(relay: &Relay, request: &RelayRequest) -> Result<WholeAnswer, RelayError> {
+    let settings = relay.settings();
+    let plan = admit::plan(relay, request, &settings)?;
+    let mut excluded = Vec::new();
+    for number in 1..=ATTEMPTS {
+        match ask(relay, request, &plan, number, &excluded).await {
+            Asked::Answer(answer) => return Ok(answer),
+            Asked::Failed(account) => excluded.push(account),
+            Asked::Nobody => break,
+        }
+    }
+    Ok(estimated(request))
+}
+
+enum Asked {
+    Answer(WholeAnswer),
+    Failed(AccountId),
+    Nobody,
+}
+
+async fn ask(relay: &Relay, request: &RelayRequest, plan: &Plan, number: u32, excluded: &[AccountId]) -> Asked {
+    let settings = relay.settings();
+    let question = admit::question(request, plan, number, true, excluded, &settings);
+    let Ok(grant) = relay.engine().scheduler.route(question).await else { return Asked::Nobody };
+    let (lease, started_at) = (grant.lease, relay.now());
+    let account = lease.account.id;
+    let (judgement, answer) = match send(relay, request, &lease).await {
+        Ok(sent) => sent,
+        Err(failed) => (failed, None),
+    };
+    lease.finish(report(request, judgement, started_at, relay.now()));
+    answer.map_or(Asked::Failed(account), Asked::Answer)
+}
+
+/// One upstream call: what it meant, and the answer for the client when there is one.
+async fn send(
+    relay: &Relay,
+    request: &RelayRequest,
+    lease: &Lease,
+) -> Result<(Judgement, Option<WholeAnswer>), Judgement> {
+    let outbound = outbound(relay, request, lease).ok_or_else(|| Judgement::of(Verdict::Cancelled))?;
+    let head = relay.egress().send(outbound).await.map_err(|error| failed(&error))?;
+    let (status, headers) = (head.status, head.headers);
+    let timeout = seconds(relay.settings().total_s);
+    let body = head.body.collect(LARGEST, timeout).await.map_err(|error| failed(&error))?;
+    if status == 200 && answer::count_of_json(&body).is_some() {
+        return Ok((Judgement::of(Verdict::Ok), Some(whole(request, 200, Vec::new(), body))));
+    }
+    let answer = AnswerHead {
+        status,
+        headers: &headers,
+        body: &body,
+        now: relay.now(),
+        model: &request.model,
+        family: &request.family,
+        stream: false,
+    };
+    let judgement = upstream::classify(lease.account.kind, &answer, &lease.account);
+    // A relay without this endpoint answers 404: that is no fault of the account, and our estimate serves.
+    let judgement = if status == 404 { Judgement::of(Verdict::Client) } else { judgement };
+    let theirs = judgement.verdict == Verdict::Client && status != 404;
+    let passed =
+        theirs.then(|| whole(request, status, upstream::response_headers(lease.account.kind, &headers, false), body));
+    Ok((judgement, passed))
+}
+
+fn failed(error: &TransportError) -> Judgement {
+    Judgement::of(if error.is_proxy() { Verdict::Proxy } else { Verdict::Timeout })
+}
+
+fn outbound(relay: &Relay, request: &RelayRequest, lease: &Lease) -> Option<OutboundCall> {
+    let settings = relay.settings();
+    let proxy = match lease.account.proxy {
+        None => None,
+        Some(id) => Some(relay.shared().proxies.load().get(&id).cloned()?),
+    };
+    let body = request.body();
+    let inbound = Inbound {
+        endpoint: request.endpoint,
+        query: Some(request.http.query_string()).filter(|query| !query.is_empty()),
+        headers: request.headers(),
+        body: &body,
+        model: &request.model,
+        model_span: request.model_span.clone(),
+        strip_thinking: false,
+    };
+    let prepared = upstream::prepare(&inbound, &lease.account, &lease.credential).ok()?;
+    Some(OutboundCall {
+        account: lease.account.id,
+        method: actix_web::http::Method::POST,
+        url: prepared.url,
+        headers: prepared.headers,
+        body: prepared.body,
+        proxy,
+        connect_timeout: seconds(settings.connect_s),
+        first_byte_timeout: seconds(settings.first_byte_s),
+    })
+}
+
+fn report(
+    request: &RelayRequest,
+    judgement: Judgement,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+) -> AttemptReport {
+    AttemptReport {
+        judgement,
+        model: Arc::clone(&request.model),
+        started_at,
+        finished_at,
+        status: None,
+        first_token_ms: None,
+        credential_version: 0,
+        windows: Vec::new(),
+        tokens: Some(0),
+        cost: None,
+    }
+}
+
+fn whole(request: &RelayRequest, status: u16, mut theirs: Headers, body: Bytes) -> WholeAnswer {
+    let mut headers = id_headers(request.arrival.request, request.headers());
+    headers.append(&mut theirs);
+    if !headers.iter().any(|(name, _)| name == "content-type") {
+        headers.push((HeaderName::from_static("content-type"), HeaderValue::from_static("application/json")));
+    }
+    WholeAnswer { status, headers, body }
+}
+
+fn estimated(request: &RelayRequest) -> WholeAnswer {
+    let mut answer = whole(request, 200, Vec::new(), answer::count_body(request.input_estimate).into());
+    let name = HeaderName::from_static("x-quotalane-estimated");
+    answer.headers.push((name, HeaderValue::from_static("true")));
+    answer
+}

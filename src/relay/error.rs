@@ -1,0 +1,163 @@
+//! What can go wrong before a request has an answer, named by its cause. Each dialect turns it into a status and a body.
+
+use actors::domain::route::{Refusal, RefusalReason};
+use actors::domain::time::{SECOND, Timestamp};
+use actors::domain::verdict::Verdict;
+
+/// Why a request has no answer of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RelayError {
+    /// No credential was sent.
+    #[error("an API key is required")]
+    KeyMissing,
+    /// The credential is not one of our keys.
+    #[error("the API key is not valid")]
+    KeyInvalid,
+    /// The key was disabled or revoked.
+    #[error("the API key is disabled")]
+    KeyDisabled,
+    /// The key's time is over.
+    #[error("the API key has expired")]
+    KeyExpired,
+    /// The key's owner may not use the system.
+    #[error("the owner of the API key is not active")]
+    OwnerDisabled,
+    /// Keys cannot be looked up now.
+    #[error("the API key cannot be checked right now")]
+    KeysUnavailable,
+    /// The key may not use this platform.
+    #[error("the API key may not use this service")]
+    PermissionDenied,
+    /// The key may not use this model.
+    #[error("the API key may not use this model")]
+    ModelNotAllowed,
+    /// The body is not a request.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The decoded body is larger than allowed.
+    #[error("the request body is too large")]
+    BodyTooLarge,
+    /// The body is encoded in a way that we cannot decode.
+    #[error("the content encoding is not supported")]
+    UnsupportedEncoding,
+    /// The body came too slowly.
+    #[error("the request body arrived too slowly")]
+    SlowBody,
+    /// No route has this path.
+    #[error("no such route")]
+    NotFound,
+    /// The model has no price and unpriced models are refused.
+    #[error("the model has no price")]
+    ModelNotPriced,
+    /// Admission or scheduling refused.
+    #[error("{}", refusal_text(.0))]
+    Refused(Refusal),
+    /// The journal cannot be written, so nothing billable may start.
+    #[error("usage cannot be recorded right now")]
+    JournalUnavailable,
+    /// Too many requests are in flight, or the process is stopping.
+    #[error("the relay is busy")]
+    Shed,
+    /// Every attempt failed; the verdict is the last one's.
+    #[error("{}", upstream_text(*.verdict))]
+    Upstream {
+        /// What the last upstream answer meant.
+        verdict: Verdict,
+        /// True when the connection was refused or reset rather than slow.
+        no_answer: bool,
+        /// The last answer named a moment at which its limit ends.
+        known_reset: bool,
+        /// Milliseconds until asking again may help.
+        retry_after_ms: Option<i64>,
+    },
+}
+
+fn refusal_text(refusal: &Refusal) -> &'static str {
+    match refusal.reason {
+        RefusalReason::RateRequests => "the request rate of the API key is exhausted",
+        RefusalReason::RateTokens => "the token rate of the API key is exhausted",
+        RefusalReason::RateCostWindow => "the cost rate of the API key is exhausted",
+        RefusalReason::ConcurrencyKey => "too many concurrent requests with this API key",
+        RefusalReason::ConcurrencyUser => "too many concurrent requests of this user",
+        RefusalReason::QueueFull | RefusalReason::QueueTimeout => "too many requests are waiting",
+        RefusalReason::OutOfMoney(_) => "the cost limit of the API key is exhausted",
+        RefusalReason::PoolLimited => "every account that could serve this request is limited",
+        RefusalReason::PoolBusy => "every account that could serve this request is busy",
+        RefusalReason::ModelNotFound => "no account serves this model",
+        RefusalReason::DedicatedUnavailable => "the account of this API key is unavailable",
+        RefusalReason::BillingUnavailable => "costs cannot be reserved right now",
+        RefusalReason::NoAccount | RefusalReason::RetryBudget | RefusalReason::Draining => {
+            "no account can serve this request right now"
+        }
+    }
+}
+
+fn upstream_text(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::RateLimited | Verdict::RateLimitedUnknown | Verdict::QuotaExhausted => {
+            "every account that could serve this request is limited"
+        }
+        Verdict::Overloaded | Verdict::Unavailable => "the upstream is overloaded",
+        Verdict::Timeout => "the upstream did not answer in time",
+        _ => "the upstream failed",
+    }
+}
+
+impl RelayError {
+    /// The condition word of `relay-api.md` §3; header `x-quotalane-error`, metric label and request log.
+    pub fn condition(&self) -> &'static str {
+        match self {
+            Self::KeyMissing => "key_missing",
+            Self::KeyInvalid => "key_invalid",
+            Self::KeyDisabled => "key_disabled",
+            Self::KeyExpired => "key_expired",
+            Self::OwnerDisabled => "owner_disabled",
+            Self::PermissionDenied => "permission_denied",
+            Self::ModelNotAllowed => "model_not_allowed",
+            Self::BadRequest(_) => "bad_request",
+            Self::UnsupportedEncoding => "unsupported_encoding",
+            Self::SlowBody => "slow_body",
+            Self::BodyTooLarge => "body_too_large",
+            Self::NotFound => "not_found",
+            Self::ModelNotPriced => "model_not_priced",
+            Self::Refused(refusal) if refusal.reason == RefusalReason::RetryBudget => "no_account",
+            Self::Refused(refusal) => refusal.reason.condition(),
+            Self::KeysUnavailable | Self::JournalUnavailable => "billing_unavailable",
+            Self::Shed => "shed",
+            Self::Upstream { verdict, no_answer, known_reset, .. } => {
+                upstream_condition(*verdict, *no_answer, *known_reset)
+            }
+        }
+    }
+
+    /// How long a caller should wait, in milliseconds; `None` when no wait helps.
+    pub fn retry_after_ms(&self) -> Option<i64> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after_ms,
+            Self::Upstream { retry_after_ms, .. } => Some(retry_after_ms.unwrap_or(SECOND)),
+            Self::Shed => Some(SECOND),
+            Self::JournalUnavailable | Self::KeysUnavailable => Some(5 * SECOND),
+            _ => None,
+        }
+    }
+
+    /// When an exhausted money window starts again.
+    pub fn reset_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Refused(refusal) => refusal.reset_at,
+            _ => None,
+        }
+    }
+}
+
+/// An upstream's refusal of *our* credential is an upstream failure to the client, never a 401 (`scheduling.md` §15).
+fn upstream_condition(verdict: Verdict, no_answer: bool, known_reset: bool) -> &'static str {
+    match verdict {
+        Verdict::RateLimited | Verdict::RateLimitedUnknown => "pool_limited",
+        Verdict::QuotaExhausted if known_reset => "pool_limited",
+        Verdict::Overloaded => "upstream_overloaded",
+        Verdict::Unavailable | Verdict::QuotaExhausted => "no_account",
+        Verdict::Timeout if !no_answer => "upstream_timeout",
+        _ => "upstream_error",
+    }
+}

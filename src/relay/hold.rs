@@ -1,0 +1,124 @@
+//! Holds the first events of a stream back until content shows, so that an attempt that fails inside HTTP 200 can still be
+//! replaced by another account (`scheduling.md` §16, `relay-api.md` §4).
+
+use std::collections::VecDeque;
+
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actors::domain::usage::Usage;
+use actors::domain::verdict::{Judgement, Verdict};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::Headers;
+use super::call::{Failure, Reply, head_of, seconds};
+use super::settle::Settlement;
+use crate::dialect::anthropic::model_name::ModelRewriter;
+use crate::dialect::anthropic::tap::{StreamTap, Terminal};
+use crate::transport::{AnswerBody, IdleTimeout, OutboundAnswer, TransportError};
+use crate::upstream;
+
+/// Envelope bytes held back at most.
+const MOST_HELD: usize = 64 * 1024;
+
+/// A stream whose beginning was accepted.
+pub struct OpenStream {
+    /// What is still to come.
+    pub upstream: IdleTimeout<AnswerBody>,
+    /// What was seen so far, the held chunks included.
+    pub tap: StreamTap,
+    /// Chunks not yet given to the client.
+    pub held: VecDeque<Bytes>,
+    /// Writes the requested model name back, when the account's map changed it.
+    pub rewriter: Option<ModelRewriter>,
+    /// Answer headers for the client.
+    pub headers: Headers,
+}
+
+/// Reads a stream up to its first content.
+pub async fn until_content(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
+    let OutboundAnswer { status, headers, body } = answer;
+    let Some(kind) = settlement.lease.as_ref().map(|lease| lease.account.kind) else {
+        return Reply::Failed(Failure::of(Judgement::of(Verdict::Server)));
+    };
+    if !may_be_stream(&headers) {
+        return Reply::Failed(no_stream(settlement, status, &headers, body).await);
+    }
+    let mut open = OpenStream {
+        upstream: IdleTimeout::new(body, seconds(settlement.settings.stream_idle_s)),
+        tap: upstream::usage_tap(kind),
+        held: VecDeque::with_capacity(2),
+        rewriter: settlement.renamed_model().map(ModelRewriter::new),
+        headers: settlement.upstream_headers(&headers),
+    };
+    if let Some(failure) = read_envelope(settlement, &mut open, status, &headers).await {
+        return Reply::Failed(failure);
+    }
+    note_first_usage(settlement, open.tap.usage());
+    Reply::Stream(open)
+}
+
+/// An HTML page or a JSON document is no event stream; a missing content type is let through.
+fn may_be_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    !kind.starts_with("text/html") && !kind.starts_with("application/json")
+}
+
+async fn no_stream(settlement: &Settlement, status: u16, headers: &HeaderMap, body: AnswerBody) -> Failure {
+    let body = body.drain_error().await;
+    let Some(lease) = &settlement.lease else { return Failure::of(Judgement::of(Verdict::Server)) };
+    let head = head_of(settlement, status, headers, &body);
+    let judgement = upstream::classify(lease.account.kind, &head, &lease.account);
+    let verdict = if judgement.verdict == Verdict::Ok { Verdict::Server } else { judgement.verdict };
+    Failure::of(Judgement { verdict, ..judgement })
+}
+
+/// Reads until content, the grace time or the size limit. Returns the failure when the attempt failed meanwhile.
+async fn read_envelope(
+    settlement: &mut Settlement,
+    open: &mut OpenStream,
+    status: u16,
+    headers: &HeaderMap,
+) -> Option<Failure> {
+    let grace = std::time::Duration::from_millis(settlement.settings.stream_commit_grace_ms.unsigned_abs());
+    let deadline = Instant::now() + grace;
+    let mut held = 0;
+    loop {
+        let chunk = match timeout_at(deadline, open.upstream.next()).await {
+            Err(_) => return None,
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(error))) => return Some(broken(&error)),
+            Ok(None) if open.tap.terminal != Terminal::None => return None,
+            Ok(None) => return Some(Failure::of(Judgement::of(Verdict::Server))),
+        };
+        open.tap.feed(&chunk);
+        held += chunk.len();
+        if let Some(attempt) = &mut settlement.attempt {
+            attempt.bytes += chunk.len() as u64;
+        }
+        open.held.push_back(chunk);
+        if let Some(error) = open.tap.error.as_ref().filter(|error| error.before_content) {
+            let lease = settlement.lease.as_ref()?;
+            let head = head_of(settlement, status, headers, &[]);
+            return Some(Failure::of(upstream::classify_embedded(lease.account.kind, error, &head, &lease.account)));
+        }
+        if open.tap.semantic || open.tap.terminal != Terminal::None || held >= MOST_HELD {
+            return None;
+        }
+    }
+}
+
+/// A stream that breaks before its content has not answered.
+fn broken(error: &TransportError) -> Failure {
+    let slow = matches!(error, TransportError::IdleTimeout | TransportError::TotalTimeout);
+    Failure { judgement: Judgement::of(Verdict::Timeout), answer: None, no_answer: !slow }
+}
+
+fn note_first_usage(settlement: &mut Settlement, usage: Option<Usage>) {
+    if let Some(attempt) = &mut settlement.attempt {
+        attempt.ttft_ms = Some(attempt.elapsed_ms());
+    }
+    if let Some(usage) = usage {
+        settlement.progress(usage);
+    }
+}

@@ -1,0 +1,276 @@
+//! A committed stream: upstream bytes go to the client as they come, watched but never altered.
+
+use std::convert::Infallible;
+use std::future::Future as _;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use bytes::Bytes;
+use futures_util::Stream as _;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::answer::{Headers, id_headers, limit_headers};
+use super::call::seconds;
+use super::drain;
+use super::hold::OpenStream;
+use super::settle::{End, Settlement};
+use super::watch::Watched;
+use crate::dialect::anthropic::error::{ENDED_EARLY, ErrorBody, PING};
+use crate::dialect::anthropic::model_name::ModelRewriter;
+use crate::dialect::anthropic::tap::Terminal;
+use crate::transport::TransportError;
+
+/// A running stream writes its usage to the journal at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// A stream with everything that it owes. Its owner ends it: the body, a drain, or the watch over stalled clients.
+pub struct Flow {
+    /// The request's obligations.
+    pub settlement: Settlement,
+    /// Upstream, tap and held chunks.
+    pub open: OpenStream,
+    last_progress: Instant,
+    ends_at: Instant,
+    ended: bool,
+}
+
+impl Flow {
+    fn new(settlement: Settlement, open: OpenStream) -> Self {
+        let now = Instant::now();
+        let ends_at = now + seconds(settlement.settings.stream_total_min * 60);
+        let mut flow = Self { settlement, open, last_progress: now, ends_at, ended: false };
+        flow.mark_content();
+        if flow.open.tap.terminal == Terminal::Stop {
+            flow.complete();
+        }
+        flow
+    }
+
+    /// The next bytes for the client; `None` = the stream is over and settled.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(chunk) = self.open.held.pop_front() {
+                let bytes = self.rewritten(chunk);
+                if !bytes.is_empty() {
+                    return Poll::Ready(Some(bytes));
+                }
+                continue;
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut self.open.upstream).poll_next(cx)) {
+                Some(Ok(chunk)) => {
+                    self.watch(&chunk);
+                    self.open.held.push_back(chunk);
+                    if Instant::now() > self.ends_at {
+                        return Poll::Ready(self.cut());
+                    }
+                }
+                Some(Err(error)) => {
+                    log_cut(&error);
+                    return Poll::Ready(self.cut());
+                }
+                None => return Poll::Ready(self.end_of_stream()),
+            }
+        }
+    }
+
+    /// Watches bytes that no client will get.
+    pub fn drained(&mut self, chunk: &Bytes) {
+        self.open.tap.feed(chunk);
+        if let Some(attempt) = &mut self.settlement.attempt {
+            attempt.bytes += chunk.len() as u64;
+        }
+    }
+
+    /// Feeds the tap. Settles as soon as the terminal event is seen, before its bytes go out.
+    fn watch(&mut self, chunk: &Bytes) {
+        self.drained(chunk);
+        self.mark_content();
+        if self.open.tap.terminal == Terminal::Stop {
+            self.complete();
+        } else if self.last_progress.elapsed() > PROGRESS_EVERY {
+            self.last_progress = Instant::now();
+            if let Some(usage) = self.open.tap.usage() {
+                self.settlement.progress(usage);
+            }
+        }
+    }
+
+    fn mark_content(&mut self) {
+        if let Some(attempt) = &mut self.settlement.attempt {
+            attempt.content_sent |= self.open.tap.semantic;
+        }
+    }
+
+    fn complete(&mut self) {
+        self.finish(&End::ok(200));
+    }
+
+    /// Hands the tap's last word to the settlement and ends it.
+    pub fn finish(&mut self, end: &End) {
+        if let Some(attempt) = &mut self.settlement.attempt {
+            if let Some(usage) = self.open.tap.usage() {
+                attempt.usage = Some(usage);
+            }
+            attempt.output = self.open.tap.output;
+            attempt.usage_final = self.open.tap.terminal != Terminal::None;
+        }
+        self.settlement.finish(end);
+    }
+
+    /// True once the settlement is done.
+    pub fn is_settled(&self) -> bool {
+        self.settlement.is_finished()
+    }
+
+    fn rewritten(&mut self, chunk: Bytes) -> Bytes {
+        match &mut self.open.rewriter {
+            Some(rewriter) => rewriter.feed(chunk),
+            None => chunk,
+        }
+    }
+
+    fn end_of_stream(&mut self) -> Option<Bytes> {
+        let rest = self.open.rewriter.as_mut().map(ModelRewriter::finish);
+        match self.open.tap.terminal {
+            Terminal::Stop => {}
+            Terminal::StopReasonThenEof => {
+                self.settlement.flags.push("no_terminal");
+                self.complete();
+            }
+            Terminal::None => return self.cut(),
+        }
+        self.ended = true;
+        rest.filter(|bytes| !bytes.is_empty())
+    }
+
+    /// The stream is over without its end. The client gets the dialect's error event, unless the vendor already sent one;
+    /// never an invented end.
+    fn cut(&mut self) -> Option<Bytes> {
+        self.ended = true;
+        if self.is_settled() {
+            return None;
+        }
+        let told = self.open.tap.error.is_some();
+        self.finish(&End::truncated());
+        (!told).then(|| in_band(&self.settlement, ENDED_EARLY))
+    }
+}
+
+impl Drop for Flow {
+    fn drop(&mut self) {
+        self.finish(&End::cancelled());
+    }
+}
+
+fn log_cut(error: &TransportError) {
+    tracing::debug!(error = error.label(), "upstream stream was cut");
+}
+
+/// An error event of our own, as bytes.
+fn in_band(settlement: &Settlement, message: &str) -> Bytes {
+    let request_id = settlement.request.arrival.request.to_string();
+    let body = ErrorBody { kind: "api_error", message, code: None, reset_at: None, request_id: &request_id };
+    let mut event = if settlement.bytes_out > 0 { b"\n\n".to_vec() } else { Vec::new() };
+    event.extend(body.to_event());
+    Bytes::from(event)
+}
+
+/// The body of a streamed answer.
+pub struct Live {
+    flow: Rc<Watched>,
+    /// Headers for the client.
+    headers: Headers,
+    silence: Pin<Box<Sleep>>,
+    last_sent: Instant,
+    keepalive: Duration,
+}
+
+impl Live {
+    /// Takes over a request whose stream was accepted.
+    pub fn new(settlement: Settlement, mut open: OpenStream) -> Self {
+        let request = &settlement.request;
+        let mut headers = id_headers(request.arrival.request, request.headers());
+        headers.append(&mut open.headers);
+        limit_headers(settlement.limits(), &mut headers);
+        let keepalive = seconds(settlement.settings.stream_keepalive_s);
+        request.release_body();
+        let relay = settlement.relay.clone();
+        relay.metrics().relay_streams_open().inc();
+        Self {
+            flow: relay.watch().add(Flow::new(settlement, open)),
+            headers,
+            silence: Box::pin(sleep(keepalive)),
+            last_sent: Instant::now(),
+            keepalive,
+        }
+    }
+
+    /// The answer's headers.
+    pub fn take_headers(&mut self) -> Headers {
+        std::mem::take(&mut self.headers)
+    }
+
+    /// A ping after a silence, where an event may stand.
+    fn poll_keepalive(&mut self, cx: &mut Context<'_>, boundary: bool) -> Poll<Bytes> {
+        ready!(self.silence.as_mut().poll(cx));
+        let due = self.last_sent + self.keepalive;
+        let now = Instant::now();
+        let next = if due > now { due } else { now + self.keepalive };
+        self.silence.as_mut().reset(next);
+        if due <= now && boundary {
+            self.last_sent = now;
+            return Poll::Ready(Bytes::from_static(PING));
+        }
+        // Registers the new deadline with this task.
+        let _ = self.silence.as_mut().poll(cx);
+        Poll::Pending
+    }
+}
+
+impl MessageBody for Live {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let this = &mut *self;
+        this.flow.is_polled();
+        let polled = match &mut *this.flow.flow.borrow_mut() {
+            None => return Poll::Ready(None),
+            Some(flow) => match flow.poll_bytes(cx) {
+                Poll::Ready(Some(bytes)) => {
+                    flow.settlement.bytes_out += bytes.len() as u64;
+                    Ok(Some(bytes))
+                }
+                Poll::Ready(None) => Ok(None),
+                Poll::Pending => Err(flow.open.tap.at_event_boundary() && flow.open.rewriter.is_none()),
+            },
+        };
+        match polled {
+            Ok(Some(bytes)) => {
+                this.last_sent = Instant::now();
+                this.flow.handed_out(this.last_sent);
+                Poll::Ready(Some(Ok(bytes)))
+            }
+            Ok(None) => Poll::Ready(None),
+            Err(boundary) => this.poll_keepalive(cx, boundary).map(|ping| Some(Ok(ping))),
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Some(flow) = self.flow.take() {
+            flow.settlement.relay.metrics().relay_streams_open().dec();
+            drain::after_client(flow);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Anthropic with stored OAuth tokens (`upstreams.md` §2.1, opt-in).
+
+pub mod oauth;
