@@ -19,7 +19,6 @@ use serde_json::Value;
 
 pub use print::Entry;
 pub use problem::{Problem, Problems};
-pub use secrets::KNOWN_PASSWORDS;
 
 use layers::{Layers, Raw};
 use reader::Reader;

@@ -15,9 +15,6 @@ const PLACEHOLDERS: [&str; 11] = [
     "default",
 ];
 
-/// Passwords that the first administrator may not have.
-pub const KNOWN_PASSWORDS: [&str; 5] = ["admin", "admin123", "123456", "password", "changeme"];
-
 /// True when the text is a sample and not a secret.
 pub fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod build;
 pub mod labels;
+pub mod lifecycle;
 pub mod metrics;
 pub mod process;
 mod table;

@@ -1,8 +1,11 @@
 //! Reads a complete (non-stream) answer, and writes and reads token counts.
 
 use actors::domain::usage::Usage;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::estimate::TextBytes;
+use super::usage::UsageFold;
 
 /// What the relay needs of a complete message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,13 +18,39 @@ pub struct Answer {
     pub stop_reason: Option<String>,
     /// Normalised usage, when the vendor reported it.
     pub usage: Option<Usage>,
-    /// Bytes of the content, for an answer without usage.
+    /// Bytes of the content's JSON, for an answer without usage.
     pub output: TextBytes,
 }
 
-/// Reads a whole answer; `None` when the body is no complete message.
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    stop_reason: Option<String>,
+    #[serde(borrow)]
+    content: &'a RawValue,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+}
+
+/// Reads a whole answer; `None` when the body is no complete message: not JSON to its end, or without a content list.
 pub fn parse(body: &[u8]) -> Option<Answer> {
-    todo!()
+    let wire: Wire<'_> = serde_json::from_slice(body).ok()?;
+    if !wire.content.get().starts_with('[') {
+        return None;
+    }
+    let mut fold = UsageFold::default();
+    fold.start(wire.usage.map(RawValue::get));
+    Some(Answer {
+        id: wire.id,
+        model: wire.model,
+        stop_reason: wire.stop_reason,
+        usage: fold.usage(),
+        output: TextBytes::of(wire.content.get().as_bytes()),
+    })
 }
 
 /// Normalised usage of a whole answer.
@@ -39,7 +68,35 @@ pub fn count_body(input_tokens: u64) -> Vec<u8> {
     format!(r#"{{"input_tokens":{input_tokens}}}"#).into_bytes()
 }
 
-/// The number in a token count.
+/// The number in a token count; `None` when the body is none.
 pub fn count_of_json(body: &[u8]) -> Option<u64> {
-    todo!()
+    #[derive(Deserialize)]
+    struct Count {
+        input_tokens: u64,
+    }
+    serde_json::from_slice::<Count>(body).ok().map(|count| count.input_tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_and_half_of_one_is_not() {
+        let body = br#"{"id":"msg_1","type":"message","model":"m","content":[{"type":"text","text":"hi"}],
+            "stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":5,"cache_read_input_tokens":2}}"#;
+        let answer = parse(body).unwrap();
+        assert_eq!((answer.id.as_deref(), answer.stop_reason.as_deref()), (Some("msg_1"), Some("end_turn")));
+        assert_eq!(answer.usage.unwrap().tokens.total(), 10);
+        assert!(!is_complete_message(&body[..body.len() - 1]));
+        assert!(!is_complete_message(br#"{"type":"error","error":{}}"#));
+        assert!(!is_complete_message(b"<html>"));
+        assert_eq!(usage_of_json(br#"{"content":[],"usage":null}"#), None);
+    }
+
+    #[test]
+    fn counts_go_there_and_back() {
+        assert_eq!(count_of_json(&count_body(42)), Some(42));
+        assert_eq!(count_of_json(b"{}"), None);
+    }
 }
