@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
-use bench::measure::{self, Rig, Size};
+use bench::measure::{self, Figure, Rig, Size};
 use bench::report::{self, Results};
 use bench::rig::kernel;
 use clap::Parser;
@@ -39,6 +39,9 @@ struct Args {
     /// Accounts in the pool.
     #[arg(long, default_value_t = 16)]
     accounts: usize,
+    /// Only these figures (repeatable), such as P1; writes no file.
+    #[arg(long)]
+    only: Vec<String>,
     /// Compare with the stored results of this commit afterwards.
     #[arg(long)]
     compare: Option<String>,
@@ -55,11 +58,8 @@ fn main() -> anyhow::Result<()> {
 async fn run(args: Args) -> anyhow::Result<()> {
     let base = args.compare.as_deref().map(|commit| Results::find(&args.results, commit)).transpose()?;
     pin_load()?;
-    let size = Size { repeats: args.repeats, divide: if args.quick { 10 } else { 1 }, full: args.full };
-    let binary = args.binary.canonicalize().with_context(|| format!("no binary at {}", args.binary.display()))?;
-    let mut rig = Rig::start(&binary, args.accounts).await?;
     let (from, busy) = (Instant::now(), kernel::machine_busy());
-    let figures = measure::all(&mut rig, size, &|what| println!("measuring {what}")).await?;
+    let figures = figures(&args).await?;
     let results = Results {
         date: args.date,
         commit: args.commit,
@@ -71,10 +71,29 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(base) = base {
         println!("{}", report::compare(&base, &results));
     }
-    if !args.quick {
+    if !args.quick && args.only.is_empty() {
         println!("written to {}", results.write(&args.results)?.display());
     }
     Ok(())
+}
+
+async fn figures(args: &Args) -> anyhow::Result<Vec<Figure>> {
+    let size = Size { repeats: args.repeats, divide: if args.quick { 10 } else { 1 }, full: args.full };
+    let wanted = |id: &str| {
+        let yes = args.only.is_empty() || args.only.iter().any(|only| only == id);
+        if yes {
+            println!("measuring {id}");
+        }
+        yes
+    };
+    let mut figures = if wanted("P9") { measure::routing(size).await? } else { Vec::new() };
+    if args.only.iter().all(|only| only == "P9") && !args.only.is_empty() {
+        return Ok(figures);
+    }
+    let binary = args.binary.canonicalize().with_context(|| format!("no binary at {}", args.binary.display()))?;
+    let mut rig = Rig::start(&binary, args.accounts).await?;
+    figures.extend(measure::all(&mut rig, size, &wanted).await?);
+    Ok(figures)
 }
 
 /// Pins this process, the load, to the core that the mock is on; threads made later inherit it.

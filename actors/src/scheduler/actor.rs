@@ -13,8 +13,8 @@ use crate::domain::time::Timestamp;
 
 use super::SchedulerDeps;
 use super::messages::{
-    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue,
-    Route, ViewChanged,
+    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue, Route,
+    ViewChanged,
 };
 use super::pending::{Effect, Effects, Turn};
 use super::state::State;

@@ -21,13 +21,13 @@ pub mod messages;
 
 mod actor;
 
+mod inquire;
 mod pending;
 mod state;
-mod inquire;
 
+mod refuse;
 mod select;
 mod waiting;
-mod refuse;
 
 pub mod filter;
 pub mod headroom;

@@ -78,7 +78,8 @@ impl Selector<'_> {
         if pending.request.key.sticky_mode == StickyMode::Strict {
             return self.only(pending, reach, account);
         }
-        let Some(candidate) = self.pool.get(account).map(|member| evaluate(member, &pending.ask(self.turn, reach))) else {
+        let Some(candidate) = self.pool.get(account).map(|member| evaluate(member, &pending.ask(self.turn, reach)))
+        else {
             return self.escape(pending, reach, strict, "deleted");
         };
         match &candidate.excluded {

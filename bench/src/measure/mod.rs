@@ -5,6 +5,7 @@ mod figure;
 mod growth;
 mod latency;
 mod memory;
+mod ports;
 mod rig;
 mod routing;
 mod start;
@@ -12,35 +13,46 @@ mod start;
 pub use figure::{Figure, Judged, median};
 pub use rig::{Rig, Size};
 
-/// Every figure, in the order of the table.
+/// Every figure that needs the rig and is wanted, in the order of the table.
 ///
 /// # Errors
 /// A run with a bad answer, or whose accounting does not match what was served, is void and ends the benchmark.
-pub async fn all(rig: &mut Rig, size: Size, say: &dyn Fn(&str)) -> anyhow::Result<Vec<Figure>> {
+pub async fn all(rig: &mut Rig, size: Size, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    say("P12 idle memory and start");
-    figures.extend(start::figures(rig).await?);
-    say("P1 P10 P14 JSON requests");
-    figures.extend(cpu::json(rig, size).await?);
-    say("P2 streams of 20 deltas");
-    figures.push(cpu::streams(rig, size).await?);
-    say("P3 requests of 128 KB");
-    figures.push(cpu::large(rig, size).await?);
-    say("P4 slow streams, CPU per delta");
-    figures.push(cpu::deltas(rig, size).await?);
-    say("P5 added latency");
-    figures.extend(latency::requests(rig, size).await?);
-    say("P6 added delay per delta");
-    figures.push(latency::deltas(rig, size).await?);
-    say("P7 memory of 1,000 slow streams");
-    figures.push(memory::streams(rig, "P7", 1_000).await?);
-    if size.full {
-        say("P8 9,500 streams");
+    if wanted("P12") {
+        figures.extend(start::figures(rig).await?);
+    }
+    if wanted("P1") {
+        figures.extend(cpu::json(rig, size).await?);
+    }
+    if wanted("P2") {
+        figures.push(cpu::streams(rig, size).await?);
+    }
+    if wanted("P3") {
+        figures.push(cpu::large(rig, size).await?);
+    }
+    if wanted("P4") {
+        figures.push(cpu::deltas(rig, size).await?);
+    }
+    if wanted("P5") {
+        figures.extend(latency::requests(rig, size).await?);
+    }
+    if wanted("P6") {
+        figures.push(latency::deltas(rig, size).await?);
+    }
+    if wanted("P7") {
+        figures.push(memory::streams(rig, "P7", 1_000).await?);
+    }
+    if size.full && wanted("P8") {
         figures.push(memory::streams(rig, "P8", 9_500).await?);
     }
-    say("P9 routing decision");
-    figures.extend(routing::figures(size).await?);
-    say("P15 1,000 accounts and keys");
-    figures.push(growth::accounts(rig, size).await?);
+    if wanted("P15") {
+        figures.push(growth::accounts(rig, size).await?);
+    }
     Ok(figures)
+}
+
+/// The routing decision (P9): needs no rig, the engine runs in this process.
+pub async fn routing(size: Size) -> anyhow::Result<Vec<Figure>> {
+    routing::figures(size).await
 }

@@ -12,6 +12,16 @@ pub fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
 
+/// CPU time of this process's thread with this name, exact to the nanosecond; `None` when there is none.
+pub fn thread_cpu(name: &str) -> Option<Duration> {
+    fs::read_dir("/proc/self/task").ok()?.flatten().find_map(|task| {
+        let comm = fs::read_to_string(task.path().join("comm")).ok()?;
+        let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+        (comm.trim() == name).then(|| Duration::from_nanos(nanos))
+    })
+}
+
 /// Memory of a process tree, in KiB.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {

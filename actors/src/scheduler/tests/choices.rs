@@ -130,9 +130,8 @@ fn a_burst_of_new_sessions_spreads_evenly() {
 
 #[test]
 fn the_floor_readmits_those_that_recover_soonest() {
-    let cooled = |id: i64| {
-        view(id, |_, v| v.cooldowns = cooling(Scope::All, "overloaded", T0.plus((20 - id) * MINUTE), true))
-    };
+    let cooled =
+        |id: i64| view(id, |_, v| v.cooldowns = cooling(Scope::All, "overloaded", T0.plus((20 - id) * MINUTE), true));
     let mut world = World::new((1..=10).map(cooled));
     let mut served: Vec<i64> = (0..9).map(|n| world.grant(sonnet(n)).lease.account.id.0).collect();
     served.sort_unstable();

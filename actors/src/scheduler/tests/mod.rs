@@ -127,13 +127,8 @@ pub fn family(name: &str) -> Family {
 }
 
 pub fn key(id: i64, change: impl FnOnce(&mut KeyPolicy)) -> Arc<KeyPolicy> {
-    let owner = OwnerPolicy {
-        id: UserId(1),
-        max_concurrency: 0,
-        rpm_limit: 0,
-        price_rate_ppm: 1_000_000,
-        active: true,
-    };
+    let owner =
+        OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: 1_000_000, active: true };
     let mut key = KeyPolicy {
         id: KeyId(id),
         name: format!("key {id}"),
