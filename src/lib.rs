@@ -6,6 +6,7 @@ pub mod journal;
 pub mod store;
 pub mod transport;
 
+pub mod identity;
 pub mod mock;
 pub mod observe;
 pub mod upstream;

@@ -1,3 +1,257 @@
-//! Puts the product together: builds every part, starts and stops them in order.
+//! Puts the product together: builds every part, starts and stops them in order (`ops.md` §4).
+//!
+//! Nothing else knows all the parts. Start: storage, replay of the journal, engine, listeners, ready. Stop: not ready, refuse
+//! new requests, wait for those in flight, store the usage, close.
 
 pub mod signals;
+
+pub mod lookups;
+pub mod publish;
+pub mod settings;
+pub mod storage;
+pub mod usage;
+pub mod vendor;
+
+pub mod checks;
+pub mod server;
+pub mod stop;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use actors::clock::Clock;
+use actors::system::{Engine, EngineConfig, EngineThread, Ports};
+use prometheus::Registry;
+
+use crate::config::Config;
+use crate::http::probes::Exporter;
+use crate::identity::keyring::{Keyring, Schemes, Watch};
+use crate::identity::pepper;
+use crate::observe::Metrics;
+use crate::observe::lifecycle::{Lifecycle, Phase};
+use crate::relay::{RelayParts, RelayShared};
+use crate::store::ports::{SqlAccounts, SqlChores};
+use crate::store::{StoreError, instances::ClaimError};
+use crate::transport::{EgressRules, EgressThread};
+use crate::upstream::claude_official::oauth::OAuthConfig;
+use publish::Publisher;
+use server::{Servers, WorkerParts};
+use settings::LayeredSettings;
+use storage::Storage;
+use usage::{LateSettings, Sink};
+use vendor::VendorCalls;
+
+/// Why the product did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No master key is configured.
+    #[error("security.master_key is not set")]
+    NoMasterKey,
+    /// Secrets cannot be used with this database.
+    #[error("{0}")]
+    Secrets(String),
+    /// A dependency did not come up in time.
+    #[error("{0} is unreachable: {1}")]
+    Unreachable(&'static str, String),
+    /// The database refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another instance is live, or the lock failed.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] actors::system::StartError),
+    /// A metric is declared twice.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// The configured network rules have a fault.
+    #[error("network rules: {0}")]
+    Network(String),
+    /// The operating system refused.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// The running product.
+pub struct Application {
+    /// Where clients connect.
+    pub addr: SocketAddr,
+    /// Where probes and metrics are.
+    pub ops_addr: Option<SocketAddr>,
+    /// The actors.
+    pub engine: Engine,
+    /// Shared state of the relay.
+    pub relay: Arc<RelayShared>,
+    /// Storage.
+    pub storage: Storage,
+    /// Prices and proxies.
+    pub publisher: Publisher,
+    /// Keys.
+    pub keyring: Keyring,
+    /// Phase of the process.
+    pub lifecycle: Lifecycle,
+    _watch: Watch,
+    engine_thread: EngineThread,
+    servers: Servers,
+    shutdown: crate::config::Shutdown,
+    followers: Vec<actix_rt::task::JoinHandle<()>>,
+}
+
+impl Application {
+    /// Binds, opens storage, replays the journal, starts engine and servers. Ready when it returns.
+    ///
+    /// # Errors
+    /// Nothing runs after an error.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(config.server.listen)?;
+        let ops = config.ops.listen.map(TcpListener::bind).transpose()?;
+        let (addr, ops_addr) = (listener.local_addr()?, ops.as_ref().map(TcpListener::local_addr).transpose()?);
+        let clock = Clock::system();
+        let lifecycle = Lifecycle::default();
+        let registry = Registry::new();
+        let metrics = Arc::new(Metrics::new(&registry)?);
+        let storage = Storage::open(&config, &clock).await?;
+        let (left, report) = storage.replay(&clock).await?;
+        if report.settled + report.interrupted > 0 {
+            tracing::info!(settled = report.settled, interrupted = report.interrupted, "journal replayed");
+        }
+        let parts = Parts::new(&config, storage, clock, &registry).await?;
+        parts.engine.usage.record(left);
+        parts.engine.usage.flush().await;
+        parts.publisher.publish_all().await?;
+        if !crate::identity::setup::pending(&parts.storage.db).await? {
+            lifecycle.owner_found();
+        }
+        let relay = Arc::new(RelayShared::new(RelayParts {
+            engine: parts.engine.clone(),
+            metrics: Arc::clone(&metrics),
+            prices: Arc::clone(&parts.publisher.prices),
+            proxies: Arc::clone(&parts.publisher.proxies),
+            keys: Arc::new(lookups::Keys(parts.keyring.clone())),
+            usage: Arc::new(lookups::KeyUsages {
+                db: parts.storage.db.clone(),
+                settings: parts.engine.settings.clone(),
+                clock: parts.engine.clock.clone(),
+            }),
+            lifecycle: lifecycle.clone(),
+            max_in_flight: config.server.max_in_flight,
+        }));
+        let probes = Data::new(checks::probes(&parts, &lifecycle));
+        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
+        let worker = WorkerParts {
+            relay: Arc::clone(&relay),
+            rules: Arc::clone(&parts.rules),
+            journal: parts.storage.journal.clone(),
+            probes: probes.clone(),
+        };
+        let main = server::main_server(listener, config.server.workers, worker)?;
+        let ops = ops.map(|listener| server::ops_server(listener, probes, exporter)).transpose()?;
+        let servers = Servers { main: main.handle(), ops: ops.as_ref().map(actix_web::dev::Server::handle) };
+        let mut followers = vec![actix_rt::spawn(async move { stop::log_end(main.await) })];
+        followers.extend(ops.map(|ops| actix_rt::spawn(async move { stop::log_end(ops.await) })));
+        let follow = settings::follow_network(parts.engine.settings.clone(), Arc::clone(&parts.rules));
+        followers.push(actix_rt::spawn(follow));
+        lifecycle.enter(Phase::Serving);
+        Ok(Self {
+            addr,
+            ops_addr,
+            engine: parts.engine,
+            relay,
+            storage: parts.storage,
+            publisher: parts.publisher,
+            _watch: parts.keyring.watch(),
+            keyring: parts.keyring,
+            lifecycle,
+            engine_thread: parts.engine_thread,
+            servers,
+            shutdown: config.shutdown,
+            followers,
+        })
+    }
+}
+
+/// What is alive once the engine runs.
+pub struct Parts {
+    storage: Storage,
+    rules: Arc<EgressRules>,
+    publisher: Publisher,
+    keyring: Keyring,
+    engine: Engine,
+    engine_thread: EngineThread,
+}
+
+impl Parts {
+    async fn new(config: &Config, storage: Storage, clock: Clock, registry: &Registry) -> Result<Self, StartError> {
+        let layers = LayeredSettings::new(storage.db.clone(), &config.settings);
+        let rules = egress_rules(config)?;
+        let egress = EgressThread::spawn(Arc::clone(&rules))?;
+        let publisher = Publisher::new(storage.db.clone(), storage.sealer.clone());
+        let oauth = OAuthConfig {
+            token_url: config.claude_oauth.token_url.clone(),
+            client_id: config.claude_oauth.client_id.clone(),
+            ..OAuthConfig::default()
+        };
+        let vendor = VendorCalls {
+            egress,
+            proxies: Arc::clone(&publisher.proxies),
+            oauth: Arc::new(oauth),
+            clock: clock.clone(),
+        };
+        let late = LateSettings::default();
+        let ports = ports(config, &storage, layers, vendor, late.clone());
+        let engine_config = match storage::is_embedded(config) {
+            true => EngineConfig::embedded(stop::on_crash_loop()),
+            false => EngineConfig::fleet(stop::on_crash_loop()),
+        };
+        let (engine, engine_thread) = Engine::start(engine_config, ports, clock, registry).await?;
+        late.arrive(engine.settings.clone());
+        settings::apply_network(&engine.settings.current(), &rules);
+        let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
+        Ok(Self { storage, rules, publisher, keyring, engine, engine_thread })
+    }
+}
+
+async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Result<Keyring, StartError> {
+    let pepper = config.security.key_pepper.as_ref();
+    let schemes = Schemes {
+        peppers: pepper::load(&storage.db, storage.sealer.as_ref(), pepper).await?,
+        crs: config.security.crs_encryption_key.clone(),
+        sha256: true,
+    };
+    Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
+}
+
+fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
+    let rules = EgressRules::new(&[], &[]).map_err(|e| StartError::Network(e.to_string()))?;
+    let rules = match &config.ca_file {
+        None => rules,
+        Some(path) => rules.with_extra_roots(&std::fs::read(path)?).map_err(|e| StartError::Network(e.to_string()))?,
+    };
+    Ok(Arc::new(rules))
+}
+
+fn ports(
+    config: &Config,
+    storage: &Storage,
+    layers: LayeredSettings,
+    vendor: VendorCalls,
+    late: LateSettings,
+) -> Ports {
+    let clock = vendor.clock.clone();
+    Ports {
+        accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
+        vendor: Arc::new(vendor),
+        settings: Arc::new(layers),
+        chores: Arc::new(SqlChores {
+            db: storage.db.clone(),
+            instance: Arc::clone(&storage.instance),
+            started_at: clock.now(),
+            mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
+            clock,
+        }),
+    }
+}

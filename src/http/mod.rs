@@ -3,6 +3,5 @@
 pub mod envelope;
 pub mod error;
 pub mod extract;
-pub mod lifecycle;
 pub mod probes;
 pub mod relay;

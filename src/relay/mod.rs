@@ -29,7 +29,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actors::domain::id::{ProxyId, RequestId};
 use actors::domain::key::KeyPolicy;
@@ -46,6 +46,7 @@ use watch::StallWatch;
 
 use crate::journal::JournalWriter;
 use crate::observe::Metrics;
+use crate::observe::lifecycle::Lifecycle;
 use crate::transport::{Egress, ProxyTarget};
 
 /// Proxies by id, as the management side last published them.
@@ -70,6 +71,8 @@ pub struct RelayParts {
     pub keys: Arc<dyn KeyLookup>,
     /// What keys have used.
     pub usage: Arc<dyn UsageLookup>,
+    /// Where the process stands.
+    pub lifecycle: Lifecycle,
     /// Front door cap (`server.max_in_flight`).
     pub max_in_flight: usize,
 }
@@ -92,8 +95,8 @@ pub struct RelayShared {
     pub in_flight: AtomicUsize,
     /// Front door cap (`server.max_in_flight`).
     pub max_in_flight: usize,
-    /// Set when the process stops: new requests are refused.
-    pub draining: AtomicBool,
+    /// Where the process stands.
+    pub lifecycle: Lifecycle,
     /// Drains under way.
     pub drains: AtomicUsize,
     /// Proxies that failed, and until when they rest. Touched on failures only.
@@ -112,7 +115,7 @@ impl RelayShared {
             usage: parts.usage,
             in_flight: AtomicUsize::new(0),
             max_in_flight: parts.max_in_flight,
-            draining: AtomicBool::new(false),
+            lifecycle: parts.lifecycle,
             drains: AtomicUsize::new(0),
             resting_proxies: ArcSwap::default(),
         }
@@ -130,11 +133,6 @@ impl RelayShared {
             next.insert(proxy, now.plus(PROXY_COOLDOWN_MS));
             next
         });
-    }
-
-    /// Starts refusing new requests.
-    pub fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release);
     }
 }
 
@@ -156,7 +154,7 @@ impl Relay {
     pub fn new(shared: Arc<RelayShared>, egress: Egress, journal: JournalWriter) -> Self {
         actors::outbox::Outbox::install();
         let seed = rand::random::<u128>() >> 50;
-        let watch = StallWatch::start();
+        let watch = StallWatch::start(shared.lifecycle.clone());
         Self(Rc::new(Worker { shared, egress, journal, watch, ids: Cell::new(seed) }))
     }
 
@@ -228,7 +226,7 @@ impl InFlight {
     pub fn enter(shared: &Arc<RelayShared>) -> Result<Self, RelayError> {
         let before = shared.in_flight.fetch_add(1, Ordering::AcqRel);
         let place = Self(Arc::clone(shared));
-        if before >= shared.max_in_flight || shared.draining.load(Ordering::Acquire) {
+        if before >= shared.max_in_flight || !shared.lifecycle.is_serving() {
             shared.metrics.relay_shed_total().inc();
             return Err(RelayError::Shed);
         }

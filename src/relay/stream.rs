@@ -21,10 +21,16 @@ use super::watch::Watched;
 use crate::dialect::anthropic::error::{ENDED_EARLY, ErrorBody, PING};
 use crate::dialect::anthropic::model_name::ModelRewriter;
 use crate::dialect::anthropic::tap::Terminal;
+use crate::observe::lifecycle::Phase;
 use crate::transport::TransportError;
 
 /// A running stream writes its usage to the journal at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// Told in-band when the process stops.
+const CLOSING: &str = "the relay is restarting";
+/// Told in-band at the longest stream that is allowed.
+const TOO_LONG: &str = "the stream took too long";
 
 /// A stream with everything that it owes. Its owner ends it: the body, a drain, or the watch over stalled clients.
 pub struct Flow {
@@ -62,17 +68,20 @@ impl Flow {
             if self.ended {
                 return Poll::Ready(None);
             }
+            if self.settlement.relay.shared().lifecycle.phase() == Phase::Closing {
+                return Poll::Ready(self.cut(CLOSING));
+            }
             match ready!(Pin::new(&mut self.open.upstream).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     self.watch(&chunk);
                     self.open.held.push_back(chunk);
                     if Instant::now() > self.ends_at {
-                        return Poll::Ready(self.cut());
+                        return Poll::Ready(self.cut(TOO_LONG));
                     }
                 }
                 Some(Err(error)) => {
                     log_cut(&error);
-                    return Poll::Ready(self.cut());
+                    return Poll::Ready(self.cut(ENDED_EARLY));
                 }
                 None => return Poll::Ready(self.end_of_stream()),
             }
@@ -143,7 +152,7 @@ impl Flow {
                 self.settlement.flags.push("no_terminal");
                 self.complete();
             }
-            Terminal::None => return self.cut(),
+            Terminal::None => return self.cut(ENDED_EARLY),
         }
         self.ended = true;
         rest.filter(|bytes| !bytes.is_empty())
@@ -151,14 +160,14 @@ impl Flow {
 
     /// The stream is over without its end. The client gets the dialect's error event, unless the vendor already sent one;
     /// never an invented end.
-    fn cut(&mut self) -> Option<Bytes> {
+    fn cut(&mut self, message: &str) -> Option<Bytes> {
         self.ended = true;
         if self.is_settled() {
             return None;
         }
         let told = self.open.tap.error.is_some();
         self.finish(&End::truncated());
-        (!told).then(|| in_band(&self.settlement, ENDED_EARLY))
+        (!told).then(|| in_band(&self.settlement, message))
     }
 }
 
@@ -261,7 +270,10 @@ impl MessageBody for Live {
                 Poll::Ready(Some(Ok(bytes)))
             }
             Ok(None) => Poll::Ready(None),
-            Err(boundary) => this.poll_keepalive(cx, boundary).map(|ping| Some(Ok(ping))),
+            Err(boundary) => {
+                this.flow.waits(cx);
+                this.poll_keepalive(cx, boundary).map(|ping| Some(Ok(ping)))
+            }
         }
     }
 }

@@ -1,14 +1,17 @@
-//! Watches for clients that stopped reading: their stream is cut, so that no slot waits for them (`relay-api.md` §4).
+//! Watches over open streams: a client that stopped reading is cut, so that no slot waits for it (`relay-api.md` §4), and
+//! when the process closes every stream is told so.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::settle::End;
 use super::stream::Flow;
+use crate::observe::lifecycle::{Lifecycle, Phase};
 
 /// A client that takes nothing for this long has stalled.
 const STALLED: Duration = Duration::from_secs(60);
@@ -20,6 +23,7 @@ pub struct Watched {
     /// The stream.
     pub flow: RefCell<Option<Flow>>,
     handed_out: Cell<Option<Instant>>,
+    waker: RefCell<Option<Waker>>,
     list: Rc<List>,
     number: u64,
 }
@@ -41,6 +45,14 @@ impl Watched {
         self.handed_out.set(Some(at));
     }
 
+    /// The stream waits for its upstream; this task is woken when the process closes.
+    pub fn waits(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
     /// Takes the stream out.
     pub fn take(&self) -> Option<Flow> {
         self.flow.borrow_mut().take()
@@ -59,8 +71,15 @@ pub struct StallWatch(Rc<List>);
 
 impl StallWatch {
     /// Starts watching on this worker.
-    pub fn start() -> Self {
+    pub fn start(lifecycle: Lifecycle) -> Self {
         let list = Rc::new(List::default());
+        let closing = Rc::downgrade(&list);
+        actix_rt::spawn(async move {
+            lifecycle.reached(Phase::Closing).await;
+            if let Some(list) = closing.upgrade() {
+                wake_all(&list);
+            }
+        });
         let weak = Rc::downgrade(&list);
         actix_rt::spawn(async move {
             loop {
@@ -79,11 +98,20 @@ impl StallWatch {
         let watched = Rc::new(Watched {
             flow: RefCell::new(Some(flow)),
             handed_out: Cell::new(None),
+            waker: RefCell::new(None),
             list: Rc::clone(&self.0),
             number,
         });
         self.0.streams.borrow_mut().insert(number, Rc::downgrade(&watched));
         watched
+    }
+}
+
+/// Each stream finds out by itself that the process closes, and says so to its client.
+fn wake_all(list: &List) {
+    let streams: Vec<Rc<Watched>> = list.streams.borrow().values().filter_map(Weak::upgrade).collect();
+    for waker in streams.iter().filter_map(|stream| stream.waker.take()) {
+        waker.wake();
     }
 }
 

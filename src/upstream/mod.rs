@@ -107,13 +107,22 @@ pub struct AnswerHead<'a> {
 }
 
 /// The adapter's name, as in logs and metrics.
-pub const fn kind_name(kind: AccountKind) -> &'static str {
-    kind.as_str()
+pub const fn kind(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::ClaudeOfficial => claude_official::kind(),
+        AccountKind::ClaudeConsole => claude_console::kind(),
+        AccountKind::Ccr => ccr::kind(),
+    }
+    .as_str()
 }
 
 /// The dialect that an account of this kind speaks for a model.
 pub fn dialect(kind: AccountKind, model: &str) -> Dialect {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial => claude_official::dialect(model),
+        AccountKind::ClaudeConsole => claude_console::dialect(model),
+        AccountKind::Ccr => ccr::dialect(model),
+    }
 }
 
 /// Turns a call into the request for this account.
@@ -121,12 +130,20 @@ pub fn dialect(kind: AccountKind, model: &str) -> Dialect {
 /// # Errors
 /// See [`PrepareError`].
 pub fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
-    todo!()
+    match account.kind {
+        AccountKind::ClaudeOfficial => claude_official::prepare(call, account, credential),
+        AccountKind::ClaudeConsole => claude_console::prepare(call, account, credential),
+        AccountKind::Ccr => ccr::prepare(call, account, credential),
+    }
 }
 
 /// What an answer means (`scheduling.md` §15): the account's error rules first, then the adapter's own.
 pub fn classify(kind: AccountKind, answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial => claude_official::classify(answer, account),
+        AccountKind::ClaudeConsole => claude_console::classify(answer, account),
+        AccountKind::Ccr => ccr::classify(answer, account),
+    }
 }
 
 /// What an error inside an HTTP 200 means; `answer` is the head of that 200.
@@ -136,12 +153,20 @@ pub fn classify_embedded(
     answer: &AnswerHead<'_>,
     account: &AccountSpec,
 ) -> Judgement {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
+            anthropic_api::classify::classify_embedded(error, answer, account, kind.is_oauth())
+        }
+    }
 }
 
 /// The vendor's windows on an answer of any status.
 pub fn windows(kind: AccountKind, headers: &HeaderMap, now: Timestamp) -> Vec<WindowSnapshot> {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
+            anthropic_api::windows::windows(headers, now)
+        }
+    }
 }
 
 /// The answer headers that the client may see (`relay-api.md` §8). `forward_limits`: with the account's own limits.
@@ -150,10 +175,18 @@ pub fn response_headers(
     headers: &HeaderMap,
     forward_limits: bool,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
+            anthropic_api::headers::response(headers, forward_limits)
+        }
+    }
 }
 
 /// Watches an answer stream of this kind.
 pub fn usage_tap(kind: AccountKind) -> StreamTap {
-    todo!()
+    match kind {
+        AccountKind::ClaudeOfficial => claude_official::usage_tap(),
+        AccountKind::ClaudeConsole => claude_console::usage_tap(),
+        AccountKind::Ccr => ccr::usage_tap(),
+    }
 }

@@ -198,6 +198,7 @@ impl State {
     pub(super) fn on_account_restarted(&mut self, turn: &Turn<'_>, account: AccountId) -> Effects {
         self.pool.restarted(account);
         self.reroute(turn, account);
+        self.serve(turn, Some(account));
         self.finish(turn)
     }
 

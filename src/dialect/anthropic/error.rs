@@ -167,6 +167,15 @@ pub fn parse(body: &[u8]) -> Option<EmbeddedError> {
     })
 }
 
+/// Reads an error inside an answer with a success status: only what has an `error` member counts.
+pub fn parse_in_success(body: &[u8]) -> Option<EmbeddedError> {
+    let wire: Wire = serde_json::from_slice(body).ok()?;
+    wire.error.filter(|error| error.is_object() || error.is_string())?;
+    let mut error = parse(body)?;
+    error.before_content = true;
+    Some(error)
+}
+
 #[cfg(test)]
 mod tests {
     use actors::domain::key::CostWindow;

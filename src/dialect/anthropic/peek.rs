@@ -73,6 +73,11 @@ pub fn peek(body: &[u8]) -> Result<Peek<'_>, PeekError> {
     })
 }
 
+/// The text of a JSON string literal with its quotes; `None` when the bytes are none.
+pub fn literal_text(literal: &[u8]) -> Option<Cow<'_, str>> {
+    std::str::from_utf8(literal).ok().and_then(text)
+}
+
 /// A JSON string literal, unescaped only when it has to be.
 pub(super) fn text(literal: &str) -> Option<Cow<'_, str>> {
     let inner = literal.strip_prefix('"')?.strip_suffix('"')?;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::http::lifecycle::{Lifecycle, Phase};
+use crate::observe::lifecycle::{Lifecycle, Phase};
 
 /// A check that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(1);

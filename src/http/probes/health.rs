@@ -6,7 +6,7 @@ use actors::clock::Clock;
 use serde_json::json;
 
 use super::{Probes, answer};
-use crate::http::lifecycle::Phase;
+use crate::observe::lifecycle::Phase;
 
 /// Details go to the operations listener only; there the listener adds this marker.
 pub struct ShowDetails;

@@ -9,7 +9,7 @@ use actix_web::web::{Data, Query, ServiceConfig, get};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Deserialize;
 
-use super::lifecycle::Phase;
+use crate::observe::lifecycle::Phase;
 pub use checks::{Check, CheckFuture, Probes, Report};
 pub use health::ShowDetails;
 pub use metrics::{Exporter, Refresh};

@@ -1,0 +1,78 @@
+//! Publishes what workers read without asking: the price book and the egress proxies.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actors::domain::id::ProxyId;
+use actors::domain::price::PriceBook;
+
+use crate::relay::{SharedPrices, SharedProxies};
+use crate::store::vault::Vault;
+use crate::store::{self, Db, StoreError};
+use crate::transport::{ProxyKind, ProxyTarget};
+
+/// Reads from storage and publishes. Called at start, after every management write, and now and then in a fleet.
+#[derive(Clone)]
+pub struct Publisher {
+    db: Db,
+    vault: Arc<dyn Vault>,
+    /// The price book in force.
+    pub prices: SharedPrices,
+    /// Enabled proxies.
+    pub proxies: SharedProxies,
+}
+
+impl Publisher {
+    /// A publisher that has published nothing yet.
+    pub fn new(db: Db, vault: Arc<dyn Vault>) -> Self {
+        Self { db, vault, prices: SharedPrices::default(), proxies: SharedProxies::default() }
+    }
+
+    /// Publishes everything.
+    ///
+    /// # Errors
+    /// When storage cannot be read; what was published stays.
+    pub async fn publish_all(&self) -> Result<(), StoreError> {
+        self.publish_prices().await?;
+        self.publish_proxies().await
+    }
+
+    /// Publishes the price book.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub async fn publish_prices(&self) -> Result<(), StoreError> {
+        let versions = store::prices::load(&self.db).await?;
+        self.prices.store(Arc::new(PriceBook::new(versions)));
+        Ok(())
+    }
+
+    /// Publishes the enabled proxies.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub async fn publish_proxies(&self) -> Result<(), StoreError> {
+        let rows = store::proxies::list(&self.db, self.vault.as_ref()).await?;
+        let targets: HashMap<ProxyId, Arc<ProxyTarget>> =
+            rows.into_iter().filter(|row| row.config.enabled).map(|row| (row.id, Arc::new(target(row)))).collect();
+        self.proxies.store(Arc::new(targets));
+        Ok(())
+    }
+}
+
+fn target(row: store::proxies::ProxyRow) -> ProxyTarget {
+    use store::proxies::ProxyKind as Stored;
+    ProxyTarget {
+        id: row.id,
+        kind: match row.config.kind {
+            Stored::Http => ProxyKind::Http,
+            Stored::Https => ProxyKind::Https,
+            Stored::Socks5 => ProxyKind::Socks5,
+            Stored::Socks5h => ProxyKind::Socks5h,
+        },
+        host: row.config.host,
+        port: row.config.port,
+        username: row.config.username,
+        password: row.password,
+    }
+}

@@ -1,0 +1,7 @@
+//! Golden tests of the wire formats and adapters: recorded answers, recorded clients, and tables from the references.
+
+mod captures;
+mod corpus;
+mod prepare;
+mod sample;
+mod verdicts;
