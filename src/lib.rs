@@ -6,6 +6,7 @@ pub mod journal;
 pub mod store;
 pub mod transport;
 
+pub mod identity;
 pub mod mock;
 pub mod observe;
 pub mod upstream;
@@ -16,3 +17,4 @@ pub mod relay;
 pub mod http;
 
 pub mod app;
+pub mod cli;

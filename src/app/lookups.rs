@@ -63,7 +63,7 @@ impl KeyUsages {
     }
 
     async fn sum(&self, key: KeyId, from: Option<Timestamp>) -> Result<UsageSum, StoreError> {
-        let sum = store::usage::report::key_usage(&self.db, key, from).await?;
+        let sum = store::usage::key_usage(&self.db, key, from).await?;
         Ok(UsageSum { requests: sum.requests.unsigned_abs(), tokens: sum.tokens, charge: sum.charge })
     }
 

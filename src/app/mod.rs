@@ -5,14 +5,16 @@
 
 pub mod signals;
 
-pub mod storage;
-pub mod settings;
-pub mod vendor;
 pub mod lookups;
 pub mod publish;
+pub mod settings;
+pub mod storage;
+pub mod usage;
+pub mod vendor;
 
 pub mod checks;
 pub mod server;
+pub mod specimen;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -22,22 +24,24 @@ use actix_web::web::Data;
 use actors::clock::Clock;
 use actors::system::{Engine, EngineConfig, EngineThread, Ports};
 use prometheus::Registry;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use crate::config::Config;
 use crate::http::probes::Exporter;
-use crate::identity::keyring::Keyring;
+use crate::identity::keyring::{Keyring, Schemes, Watch};
+use crate::identity::pepper;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::relay::{RelayParts, RelayShared};
-use crate::store::ports::{SqlAccounts, SqlChores, SqlUsage};
-use crate::store::{StoreError, instances::ClaimError, users};
+use crate::store::ports::{SqlAccounts, SqlChores};
+use crate::store::{StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
 use crate::upstream::claude_official::oauth::OAuthConfig;
 use publish::Publisher;
 use server::{Servers, WorkerParts};
 use settings::LayeredSettings;
 use storage::Storage;
+use usage::{LateSettings, Sink};
 use vendor::VendorCalls;
 
 /// Why the product did not start.
@@ -90,6 +94,7 @@ pub struct Application {
     pub keyring: Keyring,
     /// Phase of the process.
     pub lifecycle: Lifecycle,
+    _watch: Watch,
     engine_thread: EngineThread,
     servers: Servers,
     shutdown: crate::config::Shutdown,
@@ -117,6 +122,7 @@ impl Application {
         let parts = Parts::new(&config, storage, clock, &registry).await?;
         parts.engine.usage.record(left);
         parts.engine.usage.flush().await;
+        parts.publisher.seed_prices(parts.engine.clock.now()).await?;
         parts.publisher.publish_all().await?;
         if !crate::identity::setup::pending(&parts.storage.db).await? {
             lifecycle.owner_found();
@@ -136,11 +142,8 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let exporter = Data::new(Exporter::new(
-            registry,
-            checks::refresh(&parts, &metrics, &lifecycle),
-            config.ops.metrics_token.clone(),
-        ));
+        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let worker = WorkerParts {
             relay: Arc::clone(&relay),
             rules: Arc::clone(&parts.rules),
@@ -162,6 +165,7 @@ impl Application {
             relay,
             storage: parts.storage,
             publisher: parts.publisher,
+            _watch: parts.keyring.watch(),
             keyring: parts.keyring,
             lifecycle,
             engine_thread: parts.engine_thread,
@@ -169,6 +173,18 @@ impl Application {
             shutdown: config.shutdown,
             followers,
         })
+    }
+
+    /// A one-time setup token, while there is no administrator. Making one ends the token before it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setup_token(&self) -> Result<Option<String>, StoreError> {
+        if self.lifecycle.has_owner() {
+            return Ok(None);
+        }
+        let token = crate::identity::setup::issue(&self.storage.db).await?;
+        Ok(Some(token.expose_secret().to_owned()))
     }
 }
 
@@ -199,16 +215,28 @@ impl Parts {
             oauth: Arc::new(oauth),
             clock: clock.clone(),
         };
-        let ports = ports(config, &storage, layers, vendor, &clock);
-        let engine_config = match config.is_embedded() {
+        let late = LateSettings::default();
+        let ports = ports(config, &storage, layers, vendor, late.clone());
+        let engine_config = match storage::is_embedded(config) {
             true => EngineConfig::embedded(stop::on_crash_loop()),
             false => EngineConfig::fleet(stop::on_crash_loop()),
         };
         let (engine, engine_thread) = Engine::start(engine_config, ports, clock, registry).await?;
+        late.arrive(engine.settings.clone());
         settings::apply_network(&engine.settings.current(), &rules);
-        let keyring = Keyring::open(&storage.db, storage.sealer.as_ref(), &config.security, engine.clock.clone()).await?;
+        let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
         Ok(Self { storage, rules, publisher, keyring, engine, engine_thread })
     }
+}
+
+async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Result<Keyring, StartError> {
+    let pepper = config.security.key_pepper.as_ref();
+    let schemes = Schemes {
+        peppers: pepper::load(&storage.db, storage.sealer.as_ref(), pepper).await?,
+        crs: config.security.crs_encryption_key.clone(),
+        sha256: true,
+    };
+    Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
 }
 
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
@@ -220,31 +248,25 @@ fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
     Ok(Arc::new(rules))
 }
 
-fn ports(config: &Config, storage: &Storage, layers: LayeredSettings, vendor: VendorCalls, clock: &Clock) -> Ports {
-    let journal = storage.journal.clone();
-    let accounts =
-        SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() };
+fn ports(
+    config: &Config,
+    storage: &Storage,
+    layers: LayeredSettings,
+    vendor: VendorCalls,
+    late: LateSettings,
+) -> Ports {
+    let clock = vendor.clock.clone();
     Ports {
-        accounts: Arc::new(accounts),
+        accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
         vendor: Arc::new(vendor),
-        usage: Arc::new(SqlUsage {
-            db: storage.db.clone(),
-            instance: Arc::clone(&storage.instance),
-            clock: clock.clone(),
-            settings: Arc::new(|| Arc::new(actors::domain::settings::Settings::default())),
-            count: Arc::new(|_| Box::pin(std::future::ready(Ok(())))),
-            acknowledge: Arc::new(move |positions| {
-                let journal = journal.clone();
-                Box::pin(async move { journal.acknowledge(&positions).map_err(|e| actors::ports::PortError(e.to_string())) })
-            }),
-        }),
         settings: Arc::new(layers),
         chores: Arc::new(SqlChores {
             db: storage.db.clone(),
             instance: Arc::clone(&storage.instance),
             started_at: clock.now(),
-            mode: if config.is_embedded() { "embedded" } else { "fleet" },
-            clock: clock.clone(),
+            mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
+            clock,
         }),
     }
 }

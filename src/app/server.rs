@@ -10,7 +10,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
 use crate::http::probes::{self, Exporter, Probes};
-use crate::http::{admin, relay};
+use crate::http::relay;
 use crate::journal::JournalDir;
 use crate::relay::{Relay, RelayShared};
 use crate::transport::{Egress, EgressRules};
@@ -33,8 +33,6 @@ pub struct WorkerParts {
     pub rules: Arc<EgressRules>,
     /// Where usage is written first.
     pub journal: JournalDir,
-    /// The management API.
-    pub admin: Data<admin::AdminState>,
     /// Probes.
     pub probes: Data<Probes>,
 }
@@ -52,10 +50,8 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         let relay = Relay::new(Arc::clone(&parts.relay), egress, parts.journal.writer(worker));
         App::new()
             .app_data(relay)
-            .app_data(parts.admin.clone())
             .app_data(parts.probes.clone())
             .configure(probes::configure)
-            .configure(admin::configure)
             .configure(relay::configure)
     });
     Ok(server

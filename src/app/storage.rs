@@ -52,7 +52,7 @@ impl Storage {
         sealer.check(&db).await.map_err(|e| StartError::Secrets(e.to_string()))?;
         std::fs::create_dir_all(&config.journal.dir)?;
         let instance = instance_name(&config.journal.dir, clock)?;
-        let claim = match config.is_embedded() {
+        let claim = match is_embedded(config) {
             true => Some(instances::claim(&db, &instance, clock.now()).await?),
             false => None,
         };
@@ -75,6 +75,11 @@ impl Storage {
         };
         Ok(tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??)
     }
+}
+
+/// Embedded mode: state that several instances would have to share is in this process's memory.
+pub fn is_embedded(config: &Config) -> bool {
+    config.cache.url.expose_secret().starts_with("memory:")
 }
 
 async fn open_database(config: &Config, io: &IoRuntime) -> Result<Db, StartError> {

@@ -93,11 +93,11 @@ impl Vendor for VendorCalls {
         let this = self.clone();
         Box::pin(async move {
             let own = probe_call(&this.oauth, &account, &credential)
-                .ok_or_else(|| PortError::data("this account has no call that costs nothing"))?;
-            let (status, _) = this.send(&account, own).await.map_err(PortError::transient)?;
+                .ok_or_else(|| PortError("this account has no call that costs nothing".to_owned()))?;
+            let (status, _) = this.send(&account, own).await.map_err(PortError)?;
             match status {
                 401..=403 => Ok(false),
-                500.. => Err(PortError::transient(format!("the vendor answered {status}"))),
+                500.. => Err(PortError(format!("the vendor answered {status}"))),
                 _ => Ok(true),
             }
         })

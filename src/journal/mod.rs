@@ -28,6 +28,7 @@ mod writer;
 
 mod interrupted;
 mod replay;
+mod reread;
 mod verify;
 
 mod error;

@@ -1,0 +1,144 @@
+//! The standing rig: mock on core 1 beside the load, nginx and the relay on core 0, the relay set up with everything on.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::load::Tally;
+use crate::messages::Ask;
+use crate::rig::mock::{Mock, Script};
+use crate::rig::nginx::Nginx;
+use crate::rig::relay::{Plan, Relay};
+use crate::rig::rows;
+
+/// The core of what is measured.
+const MEASURED: usize = 0;
+/// The core of load and upstream.
+const LOAD: usize = 1;
+/// What the mock and nginx are asked with; the relay gets a key of its own.
+const CREDENTIAL: &str = "sk-ant-api03-bench-account-0";
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Interleaved repetitions.
+    pub repeats: usize,
+    /// Divides the number of requests: 1 for figures to publish, more for a quick look.
+    pub divide: u64,
+    /// Also the 9,500 streams, which need most of the machine's sockets.
+    pub full: bool,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// Where to send.
+    pub address: SocketAddr,
+    /// The process to account; `None` for a direct call to the mock.
+    pub pid: Option<u32>,
+    /// Key or credential.
+    pub key: String,
+}
+
+/// Everything that runs.
+pub struct Rig {
+    /// Upstream.
+    pub mock: Mock,
+    /// Yardstick.
+    pub nginx: Nginx,
+    /// The product.
+    pub relay: Relay,
+    key: String,
+    served: u64,
+    // Last: removed when every process has ended.
+    dir: TempDir,
+}
+
+impl Rig {
+    /// Starts all of it. `accounts` upstream accounts, one key with limits and a money cap, prices known.
+    pub async fn start(binary: &Path, accounts: usize) -> anyhow::Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let mock = Mock::start(binary, dir.path(), Some(LOAD), false).await?;
+        let nginx = Nginx::start(mock.address, dir.path(), Some(MEASURED))?;
+        let mut plan = Plan::embedded(binary, &dir.path().join("relay"))?;
+        plan.core = Some(MEASURED);
+        let (mut relay, _) = Relay::start(plan, Duration::from_secs(30)).await?;
+        for index in 0..accounts {
+            let (name, credential) = (format!("bench-{index}"), format!("sk-ant-api03-bench-account-{index}"));
+            relay.add_account(&name, &credential, mock.address).await?;
+        }
+        let key = relay.add_key(&everything_on()).await.context("create the key")?;
+        let mut rig = Self { mock, nginx, relay, key, served: 0, dir };
+        rig.first_answer().await?;
+        Ok(rig)
+    }
+
+    /// The directory of this rig.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().to_owned()
+    }
+
+    /// Directly to the mock.
+    pub fn direct(&self) -> Side {
+        Side { address: self.mock.address, pid: None, key: CREDENTIAL.to_owned() }
+    }
+
+    /// Through nginx.
+    pub fn nginx(&self) -> Side {
+        Side { address: self.nginx.address, pid: Some(self.nginx.process.pid()), key: CREDENTIAL.to_owned() }
+    }
+
+    /// Through the relay.
+    pub fn relay(&self) -> Side {
+        Side { address: self.relay.plan.listen, pid: Some(self.relay.process.pid()), key: self.key.clone() }
+    }
+
+    /// Tells the mock how to write streams.
+    pub async fn script(&self, events: usize, delay_ms: u64) -> anyhow::Result<()> {
+        self.mock.script(Script { delay_ms, events }).await
+    }
+
+    /// Counts what the relay served, and voids the run when its own accounting says something else.
+    pub async fn account(&mut self, tally: &Tally) -> anyhow::Result<()> {
+        self.served += tally.good;
+        let mut rows = rows::open(&self.relay.plan.database()).await?;
+        let found = rows::settled(&mut rows, self.served, Duration::from_secs(30)).await?;
+        ensure!(found == self.served, "run is void: {} requests served, {found} in usage_records", self.served);
+        Ok(())
+    }
+
+    async fn first_answer(&mut self) -> anyhow::Result<()> {
+        let side = self.relay();
+        let expect = crate::load::Expect { stream: false, deltas: None };
+        let tally = crate::load::closed(side.address, &request(&side, false, 1024), expect, 1, 1).await.valid()?;
+        self.account(&tally).await
+    }
+}
+
+/// A key with every check on: request and token rates, slots, a daily cap, a restricted model list.
+fn everything_on() -> serde_json::Value {
+    json!({
+        "name": "bench", "rpm_limit": 100_000_000, "tpm_limit": 1_000_000_000_000_i64,
+        "max_concurrency": 100_000, "daily_limit": {"amount": "1000000", "currency": "USD"},
+    })
+}
+
+/// A Messages request of about `bytes` bytes for this side.
+pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
+    let host = side.address.to_string();
+    let session = "x-claude-code-session-id: 6b1f6f0e-8f5c-4f3b-9f57-6a2f3f9c0001\r\n";
+    Ask {
+        host: &host,
+        key: &side.key,
+        model: "claude-sonnet-4-5",
+        stream,
+        prompt_bytes: bytes.saturating_sub(130),
+        headers: session,
+        marker: "bench ",
+    }
+    .bytes()
+}

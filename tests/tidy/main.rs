@@ -1,0 +1,15 @@
+//! Tidy: the rules on the source tree that a machine can check. A failure names every offender with its line.
+
+mod edges;
+mod hygiene;
+mod items;
+mod papers;
+mod size;
+mod tree;
+mod words;
+
+/// Fails with the whole list when there are offenders.
+#[track_caller]
+fn assert_none(rule: &str, offenders: &[String]) {
+    assert!(offenders.is_empty(), "{rule}\n  {}\n", offenders.join("\n  "));
+}
