@@ -33,6 +33,7 @@ pub mod system;
 
 use std::sync::OnceLock;
 
+use actix_web::guard::fn_guard;
 use actix_web::middleware::from_fn;
 use actix_web::web;
 use utoipa::OpenApi;
@@ -41,12 +42,19 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::error::ApiError;
 use super::extract::PageQuery;
+use super::relay::path::{NoTarget, target};
 pub use state::{AdminParts, AdminState, Publish, new_request_id};
 
-/// Adds the management API under `/api/v1`. Its state is `web::Data<AdminState>`. Add relay routes before it.
+/// Adds the management API under `/api/v1`. Its state is `web::Data<AdminState>`. Paths there that belong to the relay
+/// (`/api/v1/messages` and its like) are left to the default service.
 pub fn configure(config: &mut web::ServiceConfig) {
-    let scope = utoipa_actix_web::scope("/api/v1").configure(routes).default_service(web::to(nothing_here));
-    config.service(scope.wrap(from_fn(edge::edge)));
+    let ours = fn_guard(|request| !is_relay_path(request.head().uri.path()));
+    let scope = utoipa_actix_web::scope("/api/v1").guard(ours).configure(routes);
+    config.service(scope.default_service(web::to(nothing_here)).wrap(from_fn(edge::edge)));
+}
+
+fn is_relay_path(path: &str) -> bool {
+    !matches!(target(path), Err(NoTarget::Unknown))
 }
 
 /// Every route. Exact paths come before those with a parameter.
