@@ -8,8 +8,9 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use actors::clock::Clock;
 
-use crate::http::probes::{self, Exporter, Probes};
+use crate::http::probes::{self, Exporter, Probes, ShowDetails};
 use crate::http::relay;
 use crate::journal::JournalDir;
 use crate::relay::{Relay, RelayShared};
@@ -35,6 +36,8 @@ pub struct WorkerParts {
     pub journal: JournalDir,
     /// Probes.
     pub probes: Data<Probes>,
+    /// Time.
+    pub clock: Data<Clock>,
 }
 
 /// The main server on a bound listener.
@@ -51,6 +54,7 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         App::new()
             .app_data(relay)
             .app_data(parts.probes.clone())
+            .app_data(parts.clock.clone())
             .configure(probes::configure)
             .configure(relay::configure)
     });
@@ -72,11 +76,18 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn ops_server(listener: TcpListener, probes: Data<Probes>, exporter: Data<Exporter>) -> std::io::Result<Server> {
+pub fn ops_server(
+    listener: TcpListener,
+    probes: Data<Probes>,
+    clock: Data<Clock>,
+    exporter: Data<Exporter>,
+) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(probes.clone())
+            .app_data(clock.clone())
             .app_data(exporter.clone())
+            .app_data(Data::new(ShowDetails))
             .configure(probes::configure)
             .configure(probes::configure_metrics)
     });
