@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::account::view::{Breaker, Cooldown, CredentialState};
-use crate::domain::account::{AccountKind, AccountStatus, Visibility};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Visibility};
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::route::{Endpoint, RouteRequest};
 use crate::domain::settings::Settings;
 use crate::domain::time::{HOUR, SECOND, Timestamp};
-use crate::domain::window::{WindowKind, WindowStatus};
+use crate::domain::window::{WindowKind, WindowSnapshot, WindowStatus};
 
 use super::exclusion::{Excluded, Exclusion};
 use super::headroom::{HeadroomContext, Rates, believable_reset, budget_used};
@@ -203,34 +203,45 @@ fn cooldown(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
     Some(Excluded { by: Exclusion::Cooldown(Arc::clone(table), index), soft: worst.soft, momentary, until })
 }
 
-/// Rows 11 and 12. A window whose observation is stale, or whose reset is unknown, past or not believable, says nothing.
+/// How a vendor window stands in the way, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Barrier {
+    Warned,
+    Paused,
+    Full,
+}
+
+/// Rows 11 and 12. A window whose observation is stale, or whose reset is unknown, past or not believable, says nothing. Of
+/// several in the way the first row counts, and of these the one that lasts longest, because it decides when the account
+/// is back.
 fn windows(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
-    if member.view.windows.is_empty() {
-        return None;
-    }
     let context = ask.headroom_context(0);
-    let live = || {
-        let counting = member.view.windows.iter().filter(|w| context.counts(w));
-        counting.filter_map(|w| Some((w, believable_reset(w, ask.now)?)))
+    let mut worst: Option<(Barrier, Timestamp, WindowKind)> = None;
+    for window in member.view.windows.iter() {
+        let Some(barrier) = barrier(&member.view.spec, window).filter(|_| context.counts(window)) else { continue };
+        let Some(reset) = believable_reset(window, ask.now) else { continue };
+        worst = worst.max(Some((barrier, reset, window.kind)));
+    }
+    let (barrier, reset, kind) = worst?;
+    let reason = match barrier {
+        Barrier::Full => Exclusion::VendorWindow(kind),
+        Barrier::Paused => Exclusion::VendorThreshold(kind),
+        Barrier::Warned => Exclusion::VendorWarning,
     };
-    let whole = |kind| matches!(kind, WindowKind::FiveHour | WindowKind::SevenDay | WindowKind::SevenDayModel);
-    let full = live().filter(|(w, _)| {
-        whole(w.kind) && (w.used_ppm >= 1_000_000 || w.surpassed || w.status == Some(WindowStatus::Rejected))
-    });
-    // The window that lasts longest decides when the account is back.
-    if let Some((window, reset)) = full.max_by_key(|(_, reset)| *reset) {
-        return Some(Excluded::hard(Exclusion::VendorWindow(window.kind), Some(reset)));
+    Some(Excluded::hard(reason, Some(reset)))
+}
+
+fn barrier(spec: &AccountSpec, window: &WindowSnapshot) -> Option<Barrier> {
+    let of_account = matches!(window.kind, WindowKind::FiveHour | WindowKind::SevenDay | WindowKind::SevenDayModel);
+    let full = window.used_ppm >= 1_000_000 || window.surpassed || window.status == Some(WindowStatus::Rejected);
+    if of_account && full {
+        return Some(Barrier::Full);
     }
-    let spec = &member.view.spec;
-    let paused = live().filter(|(w, _)| {
-        spec.auto_pause.get(&w.kind).is_some_and(|percent| *percent > 0 && w.used_ppm >= i64::from(*percent) * 10_000)
-    });
-    if let Some((window, reset)) = paused.max_by_key(|(_, reset)| *reset) {
-        return Some(Excluded::hard(Exclusion::VendorThreshold(window.kind), Some(reset)));
+    let threshold = spec.auto_pause.get(&window.kind).filter(|percent| **percent > 0);
+    if threshold.is_some_and(|percent| window.used_ppm >= i64::from(*percent) * 10_000) {
+        return Some(Barrier::Paused);
     }
-    let warned = live().filter(|(w, _)| spec.pause_on_warning && w.status == Some(WindowStatus::AllowedWarning));
-    let (_, reset) = warned.max_by_key(|(_, reset)| *reset)?;
-    Some(Excluded::hard(Exclusion::VendorWarning, Some(reset)))
+    (spec.pause_on_warning && window.status == Some(WindowStatus::AllowedWarning)).then_some(Barrier::Warned)
 }
 
 /// Rows 13–15: our own limits.
