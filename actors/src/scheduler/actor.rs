@@ -13,8 +13,8 @@ use crate::domain::time::Timestamp;
 
 use super::SchedulerDeps;
 use super::messages::{
-    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue,
-    Route, ViewChanged,
+    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue, Route,
+    ViewChanged,
 };
 use super::pending::{Effect, Effects, Turn};
 use super::state::State;
@@ -105,8 +105,9 @@ impl SchedulerActor {
 impl Actor for SchedulerActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
+    fn started(&mut self, ctx: &mut Context<Self>) {
         self.deps.outbox.set_waiters(false);
+        self.step(ctx, State::on_started);
         self.deps.mail.announce();
     }
 }

@@ -53,8 +53,7 @@ impl State {
 
     /// Who waits.
     pub(super) fn queue_stats(&self, turn: &Turn<'_>) -> QueueStats {
-        let mut stats =
-            QueueStats { draining: self.queue.draining, keys: self.queue.keys(), ..QueueStats::default() };
+        let mut stats = QueueStats { draining: self.queue.draining, keys: self.queue.keys(), ..QueueStats::default() };
         let everyone = self.queue.slots.everyone().into_iter().chain(self.queue.pool.everyone());
         for wait in everyone.filter_map(|id| self.pending.get(&id)?.wait) {
             stats.oldest_ms = stats.oldest_ms.max(turn.now.since(wait.since));

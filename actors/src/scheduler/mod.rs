@@ -21,15 +21,17 @@ pub mod messages;
 
 mod actor;
 
+mod inquire;
 mod pending;
 mod state;
-mod inquire;
 
+mod admitting;
+mod refuse;
 mod select;
 mod waiting;
-mod refuse;
 
-pub mod filter;
+pub mod exclusion;
+mod filter;
 pub mod headroom;
 mod pool;
 pub mod rank;

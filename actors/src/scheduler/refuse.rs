@@ -4,8 +4,9 @@ use crate::domain::id::AccountId;
 use crate::domain::route::{Refusal, RefusalReason, StickyResult};
 use crate::domain::time::{SECOND, Timestamp};
 
+use super::exclusion::{Excluded, Exclusion};
 use super::explain::{CANDIDATES, DETAILED, DecisionRecord};
-use super::filter::{Ask, Excluded, Exclusion, Reach, knows_model, routing};
+use super::filter::{Ask, Reach, knows_model, routing};
 use super::headroom::{DimensionScore, dimensions};
 use super::pending::{Pending, Turn};
 use super::pool::{Member, Pool};

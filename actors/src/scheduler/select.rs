@@ -5,7 +5,8 @@ use crate::domain::id::AccountId;
 use crate::domain::key::{BindingTarget, StickyMode};
 use crate::domain::route::{RouteRequest, StickyResult};
 
-use super::filter::{Ask, Excluded, Reach};
+use super::exclusion::Excluded;
+use super::filter::{Ask, Reach};
 use super::pending::{Pending, Turn};
 use super::pool::{Member, Pool};
 use super::rank::{Candidate, Survey, evaluate, survey, survey_one};
@@ -78,7 +79,8 @@ impl Selector<'_> {
         if pending.request.key.sticky_mode == StickyMode::Strict {
             return self.only(pending, reach, account);
         }
-        let Some(candidate) = self.pool.get(account).map(|member| evaluate(member, &pending.ask(self.turn, reach))) else {
+        let Some(candidate) = self.pool.get(account).map(|member| evaluate(member, &pending.ask(self.turn, reach)))
+        else {
             return self.escape(pending, reach, strict, "deleted");
         };
         match &candidate.excluded {

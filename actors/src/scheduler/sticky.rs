@@ -90,7 +90,9 @@ impl Bindings {
 
     /// Gives a binding its full life again when little of it is left.
     pub(super) fn renew(&mut self, session: SessionHash, now: Timestamp, settings: &Settings) {
-        let Some(node) = self.positions.get(&session).and_then(|position| self.nodes.get_mut(*position)) else { return };
+        let Some(node) = self.positions.get(&session).and_then(|position| self.nodes.get_mut(*position)) else {
+            return;
+        };
         if node.binding.expires_at.since(now) < settings.sticky_renew_below_min.saturating_mul(MINUTE) {
             node.binding.expires_at = now.plus(settings.sticky_ttl_min.saturating_mul(MINUTE));
         }

@@ -19,7 +19,8 @@ const ADMISSION_LOST_MS: i64 = 5 * SECOND;
 impl State {
     /// Nobody can serve now: wait if that may help, else refuse.
     pub(super) fn wait_or_refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found) {
-        let worth = found.wait_for.is_some() || found.survey.momentary().next().is_some();
+        let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
+        let worth = incomplete.is_some() || found.wait_for.is_some() || found.survey.momentary().next().is_some();
         if !worth || !pending.request.may_wait || pending.timed_out {
             let refusal = refuse::reason(&self.pool, &pending, turn, &found);
             return self.refuse_after_look(turn, pending, found, refusal);
@@ -34,7 +35,8 @@ impl State {
             self.decide(turn, pending);
             return;
         }
-        let (chance, session) = (found.survey.chance(), found.wait_for);
+        let chance = [found.survey.chance(), incomplete].into_iter().flatten().min();
+        let session = found.wait_for;
         if first {
             self.counters.decided(Outcome::Queued, pending.elapsed_us(turn));
             let record = self.record(turn, &pending, found, Outcome::Queued);
@@ -98,7 +100,7 @@ impl State {
     }
 
     /// Takes a waiter out of its line, for a try or for good. Its wait goes on until [`Self::end_wait`].
-    fn take_out(&mut self, attempt: AttemptId) -> Option<Box<Pending>> {
+    pub(super) fn take_out(&mut self, attempt: AttemptId) -> Option<Box<Pending>> {
         let pending = self.pending.remove(&attempt)?;
         if let Some(wait) = pending.wait.filter(|_| pending.phase == Phase::Waiting) {
             self.queue.order(wait.line).remove(pending.request.key.id, attempt);
@@ -124,17 +126,6 @@ impl State {
     /// The asker has gone. Dropping what it holds gives it back.
     pub(super) fn drop_abandoned(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
         self.end_wait(turn, &mut pending, WaitEnd::Left);
-    }
-
-    /// Asks the billing actor again for the first in a key's line.
-    pub(super) fn ask_head(&mut self, turn: &Turn<'_>, key: KeyId) {
-        while let Some(head) = self.queue.slots.head(key) {
-            let Some(pending) = self.take_out(head) else { return };
-            if !pending.abandoned() {
-                return self.ask_admission(turn, pending);
-            }
-            self.drop_abandoned(turn, pending);
-        }
     }
 
     /// Serves waiters of the pool: after a change of one account those whom it concerns, else everyone. Keys take turns.

@@ -1,5 +1,6 @@
 //! The scheduler against fake accounts and a fake billing actor, without actix and without time passing by itself.
 
+mod acting;
 mod answers;
 mod choices;
 mod filtering;
@@ -9,7 +10,7 @@ mod records;
 mod scores;
 mod stickiness;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -127,13 +128,8 @@ pub fn family(name: &str) -> Family {
 }
 
 pub fn key(id: i64, change: impl FnOnce(&mut KeyPolicy)) -> Arc<KeyPolicy> {
-    let owner = OwnerPolicy {
-        id: UserId(1),
-        max_concurrency: 0,
-        rpm_limit: 0,
-        price_rate_ppm: 1_000_000,
-        active: true,
-    };
+    let owner =
+        OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: 1_000_000, active: true };
     let mut key = KeyPolicy {
         id: KeyId(id),
         name: format!("key {id}"),
@@ -213,6 +209,9 @@ pub struct World {
     /// Live slots per key; `Some(limit)` makes the fake billing actor count.
     pub key_limit: Option<u32>,
     pub key_slots: HashMap<KeyId, u32>,
+    /// Permits given out, and those that running requests hold.
+    admitted: BTreeMap<AttemptId, KeyId>,
+    live: BTreeSet<AttemptId>,
     pub asked: Vec<AccountId>,
     pub most_slots: u32,
     replies: HashMap<AttemptId, oneshot::Receiver<Result<Grant, Refusal>>>,
@@ -234,6 +233,8 @@ impl World {
             unanswered: Vec::new(),
             key_limit: None,
             key_slots: HashMap::new(),
+            admitted: BTreeMap::new(),
+            live: BTreeSet::new(),
             asked: Vec::new(),
             most_slots: 0,
             replies: HashMap::new(),
@@ -255,7 +256,29 @@ impl World {
         self.queue.push(effects);
         while let Some(effects) = (!self.queue.is_empty()).then(|| self.queue.remove(0)) {
             effects.list.into_iter().for_each(|effect| self.carry_out(effect));
+            if self.queue.is_empty() {
+                self.free_key_slots();
+            }
         }
+    }
+
+    /// Permits that neither a pending attempt nor a running request holds any more were dropped.
+    fn free_key_slots(&mut self) {
+        let held = |attempt: &AttemptId| {
+            self.live.contains(attempt) || self.state.pending.get(attempt).is_some_and(|p| p.admission.is_some())
+        };
+        let dropped: Vec<_> = self.admitted.iter().filter(|(a, _)| !held(a)).map(|(a, key)| (*a, *key)).collect();
+        for (attempt, key) in dropped {
+            self.admitted.remove(&attempt);
+            *self.key_slots.get_mut(&key).unwrap() -= 1;
+            self.follow(|state, turn| state.on_key_slot_freed(turn, key, UserId(1)));
+        }
+    }
+
+    /// The attempt whose permit a grant holds.
+    fn admitted_as(&self, grant: &Grant) -> Option<AttemptId> {
+        let permit = format!("{:?}", grant.admission.as_ref()?.permit);
+        self.admitted.keys().copied().find(|attempt| permit.contains(&format!("{:?}", attempt.request)))
     }
 
     fn follow(&mut self, event: impl FnOnce(&mut State, &Turn<'_>) -> Effects) {
@@ -269,9 +292,11 @@ impl World {
             Effect::Acquire(account, acquire) => self.acquire(account, acquire),
             Effect::Ended(_) => {}
             Effect::Reply(reply, answer) => {
-                if let Err(Ok(grant)) = reply.send(*answer) {
-                    self.release_key(&grant);
-                    self.free(grant.lease.account.id);
+                let admitted = answer.as_ref().as_ref().ok().and_then(|grant| self.admitted_as(grant));
+                match reply.send(*answer) {
+                    Ok(()) => self.live.extend(admitted),
+                    Err(Ok(grant)) => self.free(grant.lease.account.id),
+                    Err(Err(_)) => {}
                 }
             }
         }
@@ -284,6 +309,7 @@ impl World {
             Err(AdmitRefused::KeyBusy)
         } else {
             *used += 1;
+            self.admitted.insert(attempt, key);
             let returned = PermitReturned { request: attempt.request, key, user: admit.key.owner.id };
             Ok(Admitted {
                 hold: Hold::new(attempt.request, key, Vec::new(), self.outbox.clone()),
@@ -341,13 +367,6 @@ impl World {
         view.slots_used -= 1;
         let view = Box::new(view.clone());
         self.follow(|state, turn| state.on_view_changed(turn, view));
-    }
-
-    fn release_key(&mut self, grant: &Grant) {
-        let Some(key) = grant.admission.as_ref().map(|a| format!("{:?}", a.permit)) else { return };
-        let id = self.key_slots.keys().copied().find(|id| key.contains(&format!("{id:?}"))).unwrap();
-        *self.key_slots.get_mut(&id).unwrap() -= 1;
-        self.follow(|state, turn| state.on_key_slot_freed(turn, id, UserId(1)));
     }
 
     /// An account's view changes.
@@ -413,7 +432,9 @@ impl World {
     /// A granted request ends: its slots come back.
     pub fn end(&mut self, grant: Grant) {
         let account = grant.lease.account.id;
-        self.release_key(&grant);
+        if let Some(attempt) = self.admitted_as(&grant) {
+            self.live.remove(&attempt);
+        }
         drop(grant);
         self.free(account);
         self.event(|state, turn| state.finish(turn));
@@ -421,7 +442,11 @@ impl World {
 
     /// The asker goes away while it waits.
     pub fn leave(&mut self, attempt: AttemptId) {
-        self.replies.remove(&attempt);
+        let answer = self.replies.remove(&attempt).and_then(|mut reply| reply.try_recv().ok());
+        if let Some(Ok(grant)) = answer {
+            // The answer was already on its way: its guards give everything back.
+            self.end(grant);
+        }
         self.event(|state, turn| state.on_leave(turn, attempt));
     }
 
