@@ -81,7 +81,6 @@ impl BillingActor {
 
 impl Actor for BillingActor {
     type Context = Context<Self>;
-
     fn started(&mut self, ctx: &mut Self::Context) {
         let now = self.deps.clock.now();
         self.deps.ledger.with(|ledger| ledger.on_start(now));
@@ -91,7 +90,6 @@ impl Actor for BillingActor {
 
 impl Handler<Admit> for BillingActor {
     type Result = ();
-
     fn handle(&mut self, ask: Admit, _: &mut Self::Context) {
         self.deps.mailbox.taken();
         let result = self.decide(&ask);
@@ -102,7 +100,6 @@ impl Handler<Admit> for BillingActor {
 
 impl Handler<HoldsEnded> for BillingActor {
     type Result = ();
-
     fn handle(&mut self, HoldsEnded(ended): HoldsEnded, _: &mut Self::Context) {
         self.deps.mailbox.taken();
         let now = self.deps.clock.now();
@@ -112,7 +109,6 @@ impl Handler<HoldsEnded> for BillingActor {
 
 impl Handler<PermitsReturned> for BillingActor {
     type Result = ();
-
     fn handle(&mut self, PermitsReturned(returned): PermitsReturned, _: &mut Self::Context) {
         self.deps.mailbox.taken();
         for permit in returned {
@@ -125,7 +121,6 @@ impl Handler<PermitsReturned> for BillingActor {
 
 impl Handler<AskLimits> for BillingActor {
     type Result = ();
-
     fn handle(&mut self, AskLimits { key, reply }: AskLimits, _: &mut Self::Context) {
         self.deps.mailbox.taken();
         let now = self.deps.clock.now();

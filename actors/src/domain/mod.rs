@@ -22,3 +22,5 @@ pub mod jitter;
 pub mod limit;
 pub mod price;
 pub mod usage;
+
+pub mod estimate;

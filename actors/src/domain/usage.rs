@@ -37,6 +37,26 @@ impl Tokens {
     pub fn total(&self) -> u64 {
         self.context().saturating_add(self.output)
     }
+
+    /// Both together, kind by kind; pinned to the range of a count.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_w5m: self.cache_w5m.saturating_add(other.cache_w5m),
+            cache_w1h: self.cache_w1h.saturating_add(other.cache_w1h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            web_search: self.web_search.saturating_add(other.web_search),
+        }
+    }
+
+    /// True for counts that no answer can have: more than twice what the model takes or gives (`metering.md` §1). Such an
+    /// attempt is settled at its estimate and flagged `absurd`. A limit that is not known excludes nothing.
+    pub fn is_absurd(&self, max_input: Option<u64>, max_output: Option<u64>) -> bool {
+        let beyond = |count: u64, most: Option<u64>| most.is_some_and(|most| count > most.saturating_mul(2));
+        beyond(self.context(), max_input) || beyond(self.output, max_output)
+    }
 }
 
 /// Service tier of the answer.
@@ -92,6 +112,17 @@ pub struct Usage {
     pub estimated: bool,
     /// The vendor's own usage object, verbatim JSON.
     pub raw: Option<String>,
+}
+
+impl Usage {
+    /// Usage made of these parts, in the standard tier. Reasoning is clamped to the output that it is part of.
+    pub fn of(mut parts: Vec<UsagePart>) -> Self {
+        for part in &mut parts {
+            part.tokens.reasoning = part.tokens.reasoning.min(part.tokens.output);
+        }
+        let tokens = parts.iter().fold(Tokens::default(), |sum, part| sum.plus(&part.tokens));
+        Self { tokens, parts, ..Self::default() }
+    }
 }
 
 /// How a request ended, as its row says.
@@ -296,4 +327,28 @@ pub enum UsageEvent {
     Attempt(Box<AttemptRow>),
     /// A finished request with its last attempt, if any upstream was called.
     Request(Box<RequestRow>, Option<Box<AttemptRow>>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_the_sum_of_its_parts() {
+        let tokens =
+            Tokens { input: 1, cache_read: 2, cache_w5m: 3, cache_w1h: 4, output: 5, reasoning: 9, web_search: 1 };
+        let part = UsagePart { model: None, tokens };
+        let usage = Usage::of(vec![part.clone(), part]);
+        assert_eq!((usage.tokens.context(), usage.tokens.total(), usage.tokens.reasoning), (20, 30, 10));
+        assert_eq!((usage.tokens.web_search, usage.parts[0].tokens.reasoning), (2, 5));
+    }
+
+    #[test]
+    fn counts_beyond_twice_the_model_are_absurd() {
+        let tokens = Tokens { input: 300, cache_read: 101, output: 10, ..Tokens::default() };
+        assert!(tokens.is_absurd(Some(200), None));
+        assert!(!tokens.is_absurd(Some(201), Some(5)));
+        assert!(tokens.is_absurd(None, Some(4)));
+        assert!(!tokens.is_absurd(None, None));
+    }
 }

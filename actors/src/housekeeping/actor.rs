@@ -73,7 +73,6 @@ fn keep_decisions(
 
 impl Actor for HousekeepingActor {
     type Context = Context<Self>;
-
     fn started(&mut self, ctx: &mut Self::Context) {
         self.deps.book.with(JobBook::on_start);
         for job in Job::ALL {
@@ -85,7 +84,6 @@ impl Actor for HousekeepingActor {
 
 impl Handler<JobFinished> for HousekeepingActor {
     type Result = ();
-
     fn handle(&mut self, JobFinished { job, result }: JobFinished, _: &mut Self::Context) {
         if let Err(error) = &result {
             tracing::warn!(job = job.as_str(), %error, "periodic job failed");

@@ -7,6 +7,8 @@
 mod actor;
 mod job;
 pub mod messages;
+#[cfg(test)]
+mod tests;
 
 pub use actor::{HousekeepingActor, HousekeepingDeps, TakeKept};
 pub use job::{Job, JobBook, JobRuns};

@@ -46,7 +46,6 @@ impl SettingsActor {
 
 impl Actor for SettingsActor {
     type Context = Context<Self>;
-
     fn started(&mut self, ctx: &mut Self::Context) {
         let first = self.state.on_poll();
         self.load(first, ctx);
@@ -59,7 +58,6 @@ impl Actor for SettingsActor {
 
 impl Handler<Reload> for SettingsActor {
     type Result = ();
-
     fn handle(&mut self, Reload(asker): Reload, ctx: &mut Self::Context) {
         self.deps.mailbox.taken();
         let due = self.state.on_reload(asker);
@@ -69,7 +67,6 @@ impl Handler<Reload> for SettingsActor {
 
 impl Handler<Loaded> for SettingsActor {
     type Result = ();
-
     fn handle(&mut self, Loaded { generation, result }: Loaded, ctx: &mut Self::Context) {
         if let Err(error) = &result {
             tracing::warn!(%error, "settings cannot be read, the last ones stay in force");

@@ -7,6 +7,8 @@
 mod actor;
 pub mod messages;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

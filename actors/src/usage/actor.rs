@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 
 use super::messages::{Flush, FlushFinished, ProbeFinished, RecordUsage, RereadFinished, SetAsideFinished};
-use super::queue::{Effects, Queue, Work};
+use super::plan::{Effects, Work};
+use super::queue::Queue;
+use super::write::{report, write};
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
 use crate::handle::Mailbox;
 use crate::kept::Kept;
-use crate::ports::{BatchReceipt, PortError, UsageBatch, UsageSink};
+use crate::ports::UsageSink;
 use crate::settings::SharedSettings;
 
 /// What the usage actor needs; kept by its supervisor.
@@ -60,51 +62,41 @@ impl UsageActor {
         }
     }
 
-    /// One call of the sink; its answer is a message to ourselves.
     fn call(&mut self, generation: u64, work: Work, ctx: &mut Context<Self>) {
         let sink = Arc::clone(&self.deps.sink);
         match work {
             Work::Store(batch) => {
-                let storing = store(sink, batch).into_actor(self);
-                ctx.spawn(storing.map(move |result, _, ctx| ctx.notify(FlushFinished { generation, result })));
+                self.spawn(write(sink, batch), ctx, move |result| FlushFinished { generation, result });
             }
             Work::Probe(batch) => {
-                let probing = sink.store(batch).into_actor(self);
-                ctx.spawn(probing.map(move |result, _, ctx| {
-                    ctx.notify(ProbeFinished { generation, works: result.is_ok() });
-                }));
+                self.spawn(sink.store(batch), ctx, move |r| ProbeFinished { generation, works: r.is_ok() });
             }
             Work::SetAside(event, reason) => {
                 tracing::error!(%reason, "a usage event cannot be stored and is set aside");
-                let setting = sink.set_aside(*event, reason).into_actor(self);
-                ctx.spawn(setting.map(move |result, _, ctx| ctx.notify(SetAsideFinished { generation, result })));
+                self.spawn(sink.set_aside(*event, reason), ctx, move |result| SetAsideFinished { generation, result });
             }
             Work::Reread(after, limit) => {
-                let reading = sink.reread(after, limit).into_actor(self);
-                ctx.spawn(reading.map(move |result, _, ctx| ctx.notify(RereadFinished { generation, result })));
+                self.spawn(sink.reread(after, limit), ctx, move |result| RereadFinished { generation, result });
             }
         }
     }
-}
 
-/// SQL decides. Counters are repaired from SQL and the journal is acknowledged again with the next batch, so their
-/// failures change nothing.
-async fn store(sink: Arc<dyn UsageSink>, batch: Arc<UsageBatch>) -> Result<BatchReceipt, PortError> {
-    let receipt = sink.store(Arc::clone(&batch)).await?;
-    if !batch.events.is_empty()
-        && let Err(error) = sink.count(Arc::clone(&batch)).await
+    /// The answer comes back as a message to ourselves.
+    fn spawn<R, M>(
+        &mut self,
+        call: impl Future<Output = R> + 'static,
+        ctx: &mut Context<Self>,
+        message: impl FnOnce(R) -> M + 'static,
+    ) where
+        M: Message<Result = ()> + 'static,
+        Self: Handler<M>,
     {
-        tracing::warn!(%error, "usage counters missed a batch");
+        ctx.spawn(call.into_actor(self).map(move |result, _, ctx| ctx.notify(message(result))));
     }
-    if let Err(error) = sink.acknowledge(batch.positions.clone()).await {
-        tracing::warn!(%error, "journal not acknowledged");
-    }
-    Ok(receipt)
 }
 
 impl Actor for UsageActor {
     type Context = Context<Self>;
-
     fn started(&mut self, ctx: &mut Self::Context) {
         self.on(ctx, Queue::on_start);
     }
@@ -112,7 +104,6 @@ impl Actor for UsageActor {
 
 impl Handler<RecordUsage> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, RecordUsage(records): RecordUsage, ctx: &mut Self::Context) {
         self.deps.mailbox.taken();
         self.on(ctx, |queue, now| queue.on_record(now, records));
@@ -121,7 +112,6 @@ impl Handler<RecordUsage> for UsageActor {
 
 impl Handler<Flush> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, Flush(asker): Flush, ctx: &mut Self::Context) {
         self.deps.mailbox.taken();
         self.on(ctx, |queue, now| queue.on_flush(now, asker));
@@ -130,18 +120,14 @@ impl Handler<Flush> for UsageActor {
 
 impl Handler<FlushFinished> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, FlushFinished { generation, result }: FlushFinished, ctx: &mut Self::Context) {
-        if let Err(error) = &result {
-            tracing::warn!(%error, "usage batch not stored, it is tried again");
-        }
+        report("usage batch not stored, it is tried again", &result);
         self.on(ctx, |queue, now| queue.on_stored(now, generation, result));
     }
 }
 
 impl Handler<ProbeFinished> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, ProbeFinished { generation, works }: ProbeFinished, ctx: &mut Self::Context) {
         self.on(ctx, |queue, now| queue.on_probed(now, generation, works));
     }
@@ -149,22 +135,16 @@ impl Handler<ProbeFinished> for UsageActor {
 
 impl Handler<SetAsideFinished> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, SetAsideFinished { generation, result }: SetAsideFinished, ctx: &mut Self::Context) {
-        if let Err(error) = &result {
-            tracing::warn!(%error, "usage event not set aside, it is tried again");
-        }
+        report("usage event not set aside, it is tried again", &result);
         self.on(ctx, |queue, now| queue.on_set_aside(now, generation, result));
     }
 }
 
 impl Handler<RereadFinished> for UsageActor {
     type Result = ();
-
     fn handle(&mut self, RereadFinished { generation, result }: RereadFinished, ctx: &mut Self::Context) {
-        if let Err(error) = &result {
-            tracing::warn!(%error, "usage journal not read again");
-        }
+        report("usage journal not read again", &result);
         self.on(ctx, |queue, now| queue.on_reread(now, generation, result));
     }
 }

@@ -12,13 +12,19 @@
 mod actor;
 mod batch;
 pub mod messages;
+pub mod plan;
 pub mod queue;
 mod reread;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use tokio::sync::oneshot;
 
 pub use actor::{UsageActor, UsageDeps};
-pub use queue::{Queue, UsageStats};
+pub use queue::Queue;
+pub use stats::UsageStats;
 
 use crate::clock::Clock;
 use crate::handle::Mailbox;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::batch::{Batch, Waiting, furthest};
+use super::plan::{Effects, Timer, Work};
 use super::reread::Files;
+use super::stats::{Counts, UsageStats};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
 use crate::outbox::Recorded;
@@ -24,39 +26,9 @@ const FIRST_REST: i64 = 100;
 const LONGEST_REST: i64 = 5_000;
 /// Faults of a single event before it is set aside.
 const FAULTS: u32 = 5;
-
-/// A call of the sink.
-#[derive(Debug)]
-pub enum Work {
-    /// Store, then count, then acknowledge. Without events: only positions.
-    Store(Arc<UsageBatch>),
-    /// Find out whether the sink works, with something that it has stored before.
-    Probe(Arc<UsageBatch>),
-    /// Set this event aside for that reason.
-    SetAside(Box<UsageEvent>, String),
-    /// Read at most so many records of a journal file that end after a position.
-    Reread(JournalPosition, usize),
-}
-
-/// A timer of the actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timer {
-    /// The first record of a batch has waited long enough.
-    Linger,
-    /// The wait after a failure is over.
-    Rest,
-}
-
-/// What an event asks the actor to do.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// Call the sink; the answer carries the number.
-    pub work: Option<(u64, Work)>,
-    /// Arm a timer, in ms; `None` = after `usage.flush_ms`.
-    pub timers: Vec<(Timer, Option<i64>)>,
-    /// Everything is stored: answer these.
-    pub flushed: Vec<oneshot::Sender<()>>,
-}
+/// So many set aside without a row stored in between look like a sink that takes no new rows: from then on each gets
+/// the longest rests, so that a short outage costs few.
+const SUSPICIOUS: u32 = 3;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Stage {
@@ -88,40 +60,9 @@ pub struct Queue {
     lingering: bool,
     /// The oldest pending record has waited long enough.
     due: bool,
+    /// Events set aside since a new row was stored.
+    dead_in_a_row: u32,
     counts: Counts,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    ok: u64,
-    failed: u64,
-    stored: u64,
-    duplicates: u64,
-    dead: u64,
-    left_in_journal: u64,
-}
-
-/// Gauges and counters of the usage actor.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct UsageStats {
-    /// Records in memory that are not stored yet.
-    pub pending: usize,
-    /// Age of the oldest of them, in ms.
-    pub oldest_age_ms: i64,
-    /// Journal files with records that are in no memory; they are read again.
-    pub files_behind: usize,
-    /// Records that were left in the journal because memory was full.
-    pub left_in_journal: u64,
-    /// Batches stored.
-    pub flushes_ok: u64,
-    /// Batches that failed; each is tried again.
-    pub flushes_failed: u64,
-    /// Request rows that were new.
-    pub stored: u64,
-    /// Request rows that were already there.
-    pub duplicates: u64,
-    /// Events set aside; each needs a person.
-    pub dead: u64,
 }
 
 impl Queue {
@@ -176,6 +117,9 @@ impl Queue {
                 self.counts.duplicates += receipt.duplicates;
                 (self.rest, self.last_error) = (0, None);
                 let stored = self.current.take().map(|batch| Arc::unwrap_or_clone(batch.shared)).unwrap_or_default();
+                if receipt.duplicates < stored.events.len() as u64 {
+                    self.dead_in_a_row = 0;
+                }
                 self.on_written(stored);
                 self.next(now)
             }
@@ -195,7 +139,9 @@ impl Queue {
         if !works {
             return self.rest();
         }
-        self.rest = 0;
+        if self.dead_in_a_row < SUSPICIOUS {
+            self.rest = 0;
+        }
         let Some(mut batch) = self.current.take() else { return self.next(now) };
         batch.faults += 1;
         if batch.faults >= FAULTS && batch.len() == 1 {
@@ -218,6 +164,7 @@ impl Queue {
             return self.rest();
         }
         self.counts.dead += 1;
+        self.dead_in_a_row += 1;
         self.last_error = None;
         let safe = self.current.take().map(Batch::into_safe).unwrap_or_default();
         self.done = furthest(self.done.iter().chain(&safe));
