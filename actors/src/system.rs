@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::account::AccountsHandle;
-use crate::account::actor::AccountDeps;
 use crate::account::audience::Audience;
+use crate::account::deps::AccountDeps;
 use crate::account::directory::Directory;
 use crate::account::due::DueBoard;
 use crate::billing::BillingHandle;

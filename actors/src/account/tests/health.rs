@@ -3,8 +3,8 @@
 use super::Bench;
 use crate::account::breaker::Switch;
 use crate::account::effects::{Call, Event};
-use crate::account::messages::{Probed, Tested};
 use crate::account::messages::Acquire;
+use crate::account::messages::{Probed, Tested};
 use crate::account::view::Breaker;
 use crate::domain::time::{HOUR, MINUTE, SECOND, Timestamp};
 use crate::domain::verdict::{Judgement, Verdict};

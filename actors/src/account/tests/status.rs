@@ -25,7 +25,9 @@ fn a_refused_key_is_an_error_and_is_tested_again_after_a_minute_then_every_half_
     assert_eq!((bench.health(), bench.grant()), (80, None));
 
     let start = bench.now;
-    for (after, accepted) in [(60 * SECOND, false), (60 * SECOND + 30 * MINUTE, false), (60 * SECOND + 60 * MINUTE, true)] {
+    for (after, accepted) in
+        [(60 * SECOND, false), (60 * SECOND + 30 * MINUTE, false), (60 * SECOND + 60 * MINUTE, true)]
+    {
         let mut fx = bench.sleep_until_due();
         while fx.calls.is_empty() {
             fx = bench.sleep_until_due();
@@ -44,7 +46,8 @@ fn a_key_that_was_replaced_meanwhile_is_not_blamed() {
     let mut bench = Bench::keyed();
     let lease = bench.force();
     let replaced = crate::domain::credential::Credential { version: 2, ..(*api_key()).clone() };
-    let stored = StoredAccount { spec: Arc::new(AccountSpec { version: 2, ..spec(7) }), credential: Some(Arc::new(replaced)) };
+    let stored =
+        StoredAccount { spec: Arc::new(AccountSpec { version: 2, ..spec(7) }), credential: Some(Arc::new(replaced)) };
     bench.state.on_reload(bench.now, &bench.settings, stored);
     let old = report(Verdict::AuthInvalid, bench.now, bench.now);
     let fx = bench.end(lease, old);

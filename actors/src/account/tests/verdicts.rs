@@ -49,7 +49,11 @@ fn ramps_start_at_their_base_and_are_soft() {
         (Verdict::Forbidden, 60, 95),
     ] {
         let judgement = Judgement { scope: sonnet(), ..Judgement::of(verdict) };
-        assert_eq!(cooled(judgement), (jittered(base * SECOND, crate::domain::id::AccountId(7), 1), true, health), "{verdict:?}");
+        assert_eq!(
+            cooled(judgement),
+            (jittered(base * SECOND, crate::domain::id::AccountId(7), 1), true, health),
+            "{verdict:?}"
+        );
     }
 }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use super::{ask, finish, id, start};
 use crate::clock::Clock;
 use crate::domain::account::AccountSpec;
+use crate::domain::key::{CostWindow, KeyPolicy};
 use crate::domain::money::Nanos;
+use crate::domain::route::{AdmissionRequest, RouteRequest};
 use crate::domain::verdict::Verdict;
+use crate::guard::Lease;
 use crate::metrics::{EngineMetrics, MetricsConfig};
 use crate::system::{Engine, EngineConfig};
-use crate::testing::{FakePorts, api_key, oauth, oauth_account, spec};
+use crate::testing::{FakePorts, TestEngine, api_key, oauth, oauth_account, spec};
 
 #[actix_rt::test]
 async fn a_granted_slot_comes_back_with_what_was_learnt() {
@@ -23,6 +26,39 @@ async fn a_granted_slot_comes_back_with_what_was_learnt() {
     engine.settle().await;
     let detail = engine.engine.accounts.detail(id(1)).await.unwrap();
     assert_eq!((detail.view.health, detail.leases.len()), (95, 0));
+}
+
+#[actix_rt::test]
+async fn an_admitted_request_gives_everything_back_however_it_ends() {
+    let fakes = FakePorts::default();
+    fakes.accounts.put(spec(1), Some(api_key()));
+    let engine = start(fakes).await;
+    let limits = vec![(CostWindow::Day, Nanos(100))];
+    let key = Arc::new(KeyPolicy { concurrency_limit: 1, cost_limits: limits, ..(*crate::testing::key(1)).clone() });
+    let admitted = |n| RouteRequest {
+        admission: Some(AdmissionRequest { charge_estimate: Nanos(60) }),
+        key: Arc::clone(&key),
+        ..super::request(&engine, n)
+    };
+    let route = |n| engine.engine.scheduler.route(admitted(n));
+    let dropped = route(1).await.unwrap();
+    assert!(route(2).await.is_err(), "one at a time");
+    drop(dropped);
+    engine.settle().await;
+
+    let settled = route(3).await.unwrap();
+    settled.admission.unwrap().hold.settle(Nanos(50), 10);
+    finish_lease(&engine, settled.lease);
+    engine.settle().await;
+    assert!(route(4).await.is_err(), "50 are spent, 60 do not fit");
+    let stats = engine.engine.billing.stats();
+    assert_eq!((stats.holds, stats.permits, engine.live_leases().await), (0, 0, 0));
+    engine.stop().await;
+}
+
+fn finish_lease(engine: &TestEngine, lease: Lease) {
+    let now = engine.engine.clock.now();
+    lease.finish(crate::testing::report(Verdict::Ok, now, now));
 }
 
 #[actix_rt::test]
@@ -116,10 +152,8 @@ async fn the_engine_runs_on_its_own_thread_and_ends_with_it() {
     let config = || EngineConfig::embedded(Arc::new(|_: &str| ()));
     let started = Engine::start(config(), fakes.ports(), fakes.clock.clone(), &registry).await;
     let (engine, thread) = started.unwrap();
-    let request = crate::domain::route::RouteRequest {
-        deadline: engine.clock.now().plus(60_000),
-        ..crate::testing::route(1)
-    };
+    let request =
+        crate::domain::route::RouteRequest { deadline: engine.clock.now().plus(60_000), ..crate::testing::route(1) };
     let grant = engine.scheduler.route(request.clone()).await.unwrap();
     assert!(engine.actors.is_ready());
     drop(grant);

@@ -93,10 +93,9 @@ async fn facts_about_the_vendor_outlive_the_actor() {
     let now = engine.engine.clock.now();
     let until = Some(now.plus(3_600_000));
     let judgement = Judgement { until, ..Judgement::of(Verdict::RateLimited) };
-    grant.lease.finish(crate::domain::verdict::AttemptReport {
-        judgement,
-        ..crate::testing::report(Verdict::Ok, now, now)
-    });
+    grant
+        .lease
+        .finish(crate::domain::verdict::AttemptReport { judgement, ..crate::testing::report(Verdict::Ok, now, now) });
     engine.settle().await;
     engine.engine.accounts.panic_now(id(1));
     pause(1_000).await;
@@ -130,7 +129,10 @@ async fn a_hopeless_account_is_given_up_and_the_others_go_on() {
     pause(60_000).await;
     assert!(engine.engine.accounts.detail(id(1)).await.is_none());
     let views = engine.engine.scheduler.views().await;
-    assert_eq!((views[0].spec.status, views[0].spec.status_reason.as_deref()), (AccountStatus::Error, Some("crash_loop")));
+    assert_eq!(
+        (views[0].spec.status, views[0].spec.status_reason.as_deref()),
+        (AccountStatus::Error, Some("crash_loop"))
+    );
     assert_eq!(ask(&engine, 1).await.unwrap().lease.account.id, id(2));
     engine.engine.accounts.reset(id(1), false);
     pause(1_000).await;
