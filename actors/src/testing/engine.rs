@@ -69,9 +69,16 @@ impl TestEngine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start(fakes: FakePorts) -> Result<Self, StartError> {
+        Self::start_as(EngineConfig::embedded(Arc::new(|_: &str| ())), fakes).await
+    }
+
+    /// Starts an engine that runs as `config` says.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_as(config: EngineConfig, fakes: FakePorts) -> Result<Self, StartError> {
         let registry = prometheus::Registry::new();
         let counters = Counters::register(&registry)?;
-        let config = EngineConfig::embedded(Arc::new(|_: &str| ()));
         let (engine, running) = launch(config, fakes.ports(), fakes.clock.clone(), counters.clone()).await?;
         Ok(Self { engine, fakes, counters, registry, running })
     }

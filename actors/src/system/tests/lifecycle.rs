@@ -90,6 +90,23 @@ async fn writes_create_update_and_remove_accounts() {
 }
 
 #[actix_rt::test]
+async fn a_fleet_instance_notices_what_others_wrote_within_five_seconds() {
+    tokio::time::pause();
+    let config = EngineConfig::fleet(Arc::new(|_: &str| ()));
+    let engine = TestEngine::start_as(config, FakePorts::default()).await.unwrap();
+    let stored = &engine.fakes.accounts;
+    stored.put(spec(1), Some(api_key()));
+    super::pause(5_100).await;
+    assert!(ask(&engine, 1).await.is_ok());
+    stored.put(AccountSpec { schedulable: false, version: 2, ..spec(1) }, Some(api_key()));
+    super::pause(5_100).await;
+    assert!(ask(&engine, 2).await.is_err());
+    stored.remove(1);
+    super::pause(5_100).await;
+    assert!(engine.engine.accounts.ids().is_empty());
+}
+
+#[actix_rt::test]
 async fn every_name_of_the_reference_is_shown() {
     let fakes = FakePorts::default();
     fakes.accounts.put(AccountSpec { daily_budget: Nanos(5), ..spec(1) }, Some(api_key()));
