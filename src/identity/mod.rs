@@ -1,0 +1,13 @@
+//! Who is asking: API keys, people, and the secrets that prove either. Secrets appear here as digests, sealed text or
+//! types that print nothing.
+
+pub mod key_text;
+pub mod keyring;
+pub mod pepper;
+
+pub mod password;
+pub mod setup;
+pub mod throttle;
+pub mod token;
+
+pub mod seal;
