@@ -10,6 +10,8 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use actors::clock::Clock;
 
+use crate::http::admin::{self, AdminState};
+use crate::http::extract::TrustedProxies;
 use crate::http::probes::{self, Exporter, Probes, ShowDetails};
 use crate::http::relay;
 use crate::journal::JournalDir;
@@ -38,6 +40,10 @@ pub struct WorkerParts {
     pub probes: Data<Probes>,
     /// Time.
     pub clock: Data<Clock>,
+    /// The management API.
+    pub admin: Data<AdminState>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted: Data<TrustedProxies>,
 }
 
 /// The main server on a bound listener.
@@ -55,8 +61,11 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
             .app_data(relay)
             .app_data(parts.probes.clone())
             .app_data(parts.clock.clone())
+            .app_data(parts.admin.clone())
+            .app_data(parts.trusted.clone())
             .configure(probes::configure)
             .configure(relay::configure)
+            .configure(admin::configure)
     });
     Ok(server
         .workers(workers)
