@@ -16,3 +16,4 @@ pub mod relay;
 pub mod http;
 
 pub mod app;
+pub mod cli;

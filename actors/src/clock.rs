@@ -17,6 +17,7 @@ pub struct Clock(Arc<Source>);
 enum Source {
     System { wall: i64, started: Instant },
     Virtual(AtomicI64),
+    Runtime { wall: i64, started: tokio::time::Instant },
 }
 
 impl Clock {
@@ -32,6 +33,11 @@ impl Clock {
         Self(Arc::new(Source::Virtual(AtomicI64::new(at.0))))
     }
 
+    /// A clock that starts at a moment and follows the time of the tokio runtime, which a test may pause and advance.
+    pub fn of_runtime(at: Timestamp) -> Self {
+        Self(Arc::new(Source::Runtime { wall: at.0, started: tokio::time::Instant::now() }))
+    }
+
     /// Now.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
@@ -39,6 +45,9 @@ impl Clock {
                 Timestamp(wall.saturating_add(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX)))
             }
             Source::Virtual(now) => Timestamp(now.load(Ordering::Relaxed)),
+            Source::Runtime { wall, started } => {
+                Timestamp(wall.saturating_add(i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX)))
+            }
         }
     }
 

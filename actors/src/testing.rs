@@ -1,1 +1,11 @@
-//! What tests of the engine and of the product share: fake ports, builders, and an engine in virtual time.
+//! What tests of the engine and of the product share: builders, fake ports, and an engine in virtual time.
+
+mod builders;
+mod engine;
+mod ports;
+mod vendor;
+
+pub use builders::{START, api_key, key, lease_ended, oauth, oauth_account, report, route, spec};
+pub use engine::{FakePorts, TestEngine};
+pub use ports::{MemoryAccounts, MemorySettings, NoChores, RecordedUsage};
+pub use vendor::FakeVendor;

@@ -14,6 +14,7 @@ pub mod vendor;
 
 pub mod checks;
 pub mod server;
+pub mod specimen;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +24,7 @@ use actix_web::web::Data;
 use actors::clock::Clock;
 use actors::system::{Engine, EngineConfig, EngineThread, Ports};
 use prometheus::Registry;
+use secrecy::ExposeSecret;
 
 use crate::config::Config;
 use crate::http::probes::Exporter;
@@ -120,6 +122,7 @@ impl Application {
         let parts = Parts::new(&config, storage, clock, &registry).await?;
         parts.engine.usage.record(left);
         parts.engine.usage.flush().await;
+        parts.publisher.seed_prices(parts.engine.clock.now()).await?;
         parts.publisher.publish_all().await?;
         if !crate::identity::setup::pending(&parts.storage.db).await? {
             lifecycle.owner_found();
@@ -170,6 +173,18 @@ impl Application {
             shutdown: config.shutdown,
             followers,
         })
+    }
+
+    /// A one-time setup token, while there is no administrator. Making one ends the token before it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn setup_token(&self) -> Result<Option<String>, StoreError> {
+        if self.lifecycle.has_owner() {
+            return Ok(None);
+        }
+        let token = crate::identity::setup::issue(&self.storage.db).await?;
+        Ok(Some(token.expose_secret().to_owned()))
     }
 }
 

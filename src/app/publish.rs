@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actors::domain::id::ProxyId;
-use actors::domain::price::PriceBook;
+use actors::domain::price::{PriceBook, import};
+use actors::domain::time::Timestamp;
 
 use crate::relay::{SharedPrices, SharedProxies};
 use crate::store::vault::Vault;
 use crate::store::{self, Db, StoreError};
 use crate::transport::{ProxyKind, ProxyTarget};
+
+/// The prices that come with the product.
+const SHIPPED: &str = include_str!("../../configs/pricing.json");
 
 /// Reads from storage and publishes. Called at start, after every management write, and now and then in a fleet.
 #[derive(Clone)]
@@ -26,6 +30,20 @@ impl Publisher {
     /// A publisher that has published nothing yet.
     pub fn new(db: Db, vault: Arc<dyn Vault>) -> Self {
         Self { db, vault, prices: SharedPrices::default(), proxies: SharedProxies::default() }
+    }
+
+    /// Fills an empty price book with the shipped prices.
+    ///
+    /// # Errors
+    /// When storage fails; the shipped file itself is tested.
+    pub async fn seed_prices(&self, now: Timestamp) -> Result<(), StoreError> {
+        if !store::prices::load(&self.db).await?.is_empty() {
+            return Ok(());
+        }
+        // In force since ever: usage of any age finds a price.
+        let shipped = import::read(SHIPPED, Timestamp(0)).map_err(|e| StoreError::Data(e.to_string()))?;
+        store::prices::publish(&self.db, shipped.versions, "quotalane", "shipped prices", now).await?;
+        Ok(())
     }
 
     /// Publishes everything.

@@ -45,7 +45,7 @@ impl Live {
                 let end = start + n as u64;
                 self.end.store(end, Ordering::Relaxed);
                 self.dirty.store(true, Ordering::Release);
-                return Ok((start, end));
+                Ok((start, end))
             }
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(_) => {

@@ -31,6 +31,8 @@ pub struct Priced {
     pub eff_ppm: i64,
     /// What the account costs us, in ppm of list.
     pub cost_ppm: i64,
+    /// When the request came: prices of that moment apply.
+    pub at: Timestamp,
 }
 
 impl Priced {
@@ -38,7 +40,7 @@ impl Priced {
     /// numbers were absurd.
     pub fn cost(&self, book: &PriceBook, usage: &Usage) -> (Cost, PriceNotes) {
         let Some(price) = &self.price else { return (Cost::default(), PriceNotes::default()) };
-        book.cost(self.service, price, usage, self.eff_ppm, self.cost_ppm).unwrap_or_else(|_| {
+        book.cost_at(self.service, price, usage, self.at, (self.eff_ppm, self.cost_ppm)).unwrap_or_else(|_| {
             tracing::error!(price = %price.id, "usage is too large to be priced");
             (Cost::default(), PriceNotes::default())
         })

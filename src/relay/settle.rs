@@ -227,7 +227,7 @@ impl Settlement {
         let [global, user, key] = self.plan.caller_ppm;
         let eff_ppm = effective_ppm(&[global, user, key, admit::service_ppm(service, &self.settings)]);
         let id = AttemptId { request: self.request.arrival.request, number: self.number + 1 };
-        let priced = Priced { service, price, eff_ppm, cost_ppm: lease.account.cost_ppm };
+        let priced = Priced { service, price, eff_ppm, cost_ppm: lease.account.cost_ppm, at };
         let attempt = OpenAttempt::new(id, model_upstream, priced, self.relay.now(), Instant::now());
         let opened = record::opened(&self.request, lease, &attempt, self.cost_windows());
         self.relay.journal().opened(&opened).map_err(|e| {

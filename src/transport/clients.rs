@@ -144,3 +144,32 @@ pub(super) fn dial_error(e: &io::Error) -> TransportError {
     let ours = e.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>());
     ours.cloned().unwrap_or(TransportError::Connect(e.kind()))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::super::resolve::System;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn unused_and_old_clients_are_dropped() {
+        let rules = Arc::new(EgressRules::new(&[], &[]).unwrap());
+        let clients = Clients::new(rules, Rc::new(Names::new(Rc::new(System))));
+        clients.get(None);
+        advance(UNUSED - Duration::from_secs(1)).await;
+        clients.sweep();
+        assert!(!clients.is_empty());
+        advance(Duration::from_secs(1)).await;
+        clients.sweep();
+        assert!(clients.is_empty(), "unused");
+        for _ in 0..OLDEST.as_secs() / 60 {
+            clients.get(None);
+            clients.sweep();
+            assert!(!clients.is_empty());
+            advance(Duration::from_secs(60)).await;
+        }
+        clients.sweep();
+        assert!(clients.is_empty(), "old");
+    }
+}

@@ -33,8 +33,11 @@ pub(super) struct Prepared {
 pub(super) struct PreparedUrls {
     /// Held, so that the pointer of newer rules cannot be equal to it.
     rules: RefCell<Option<Arc<Allowed>>>,
-    by_account: RefCell<HashMap<AccountId, Vec<(Box<str>, Rc<Prepared>)>>>,
+    by_account: RefCell<HashMap<AccountId, Urls>>,
 }
+
+/// The URLs of one account; few, so they are looked through.
+type Urls = Vec<(Box<str>, Rc<Prepared>)>;
 
 impl PreparedUrls {
     /// Forgets everything when the rules have changed since the last call. True when they have.

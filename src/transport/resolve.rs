@@ -33,8 +33,11 @@ impl Resolve for System {
 /// The cache in front of a resolver. Addresses are checked after it, so a change of the rules needs no new answer.
 pub(super) struct Names {
     resolver: Rc<dyn Resolve>,
-    known: RefCell<HashMap<String, (Instant, Rc<[IpAddr]>)>>,
+    known: RefCell<HashMap<String, Answer>>,
 }
+
+/// When it came, and the addresses.
+type Answer = (Instant, Rc<[IpAddr]>);
 
 impl Names {
     pub(super) fn new(resolver: Rc<dyn Resolve>) -> Self {
@@ -64,5 +67,38 @@ impl Names {
     /// Asks anew next time: what the name stands for could not be reached.
     pub(super) fn forget(&self, host: &str) {
         self.known.borrow_mut().remove(host);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    struct Counting(Cell<u8>);
+
+    impl Resolve for Counting {
+        fn resolve<'a>(&'a self, host: &'a str) -> LocalBoxFuture<'a, io::Result<Vec<IpAddr>>> {
+            self.0.set(self.0.get() + 1);
+            let found = if host == "none" { Vec::new() } else { vec![IpAddr::from([9, 9, 9, self.0.get()])] };
+            Box::pin(async move { Ok(found) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_are_believed_for_a_minute() {
+        let names = Names::new(Rc::new(Counting(Cell::new(0))));
+        let first = names.lookup("a").await.unwrap();
+        advance(LIFE - Duration::from_millis(1)).await;
+        assert_eq!(names.lookup("a").await.unwrap(), first);
+        advance(Duration::from_millis(1)).await;
+        let second = names.lookup("a").await.unwrap();
+        assert_ne!(second, first);
+        names.forget("a");
+        assert_ne!(names.lookup("a").await.unwrap(), second);
+        assert_eq!(names.lookup("none").await.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_http::Method;
 use actix_http::header::{HeaderName, HeaderValue};
 use futures_util::StreamExt as _;
-use quotalane::transport::TransportError;
+use quotalane::transport::{EgressThread, TransportError};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::server::{Server, Talk};
@@ -121,6 +121,15 @@ async fn whole_bodies_end_well_also_when_the_connection_closes() {
 #[actix_rt::test]
 async fn a_body_without_any_framing_is_seen_as_empty() {
     assert_eq!(cut(false, true, "HTTP/1.1 200 OK\r\n\r\nlost").await.unwrap(), "");
+}
+
+#[actix_rt::test]
+async fn the_egress_thread_sends_for_threads_that_have_no_egress() {
+    let server = Server::plain(Talk::serve).await;
+    let thread = EgressThread::spawn(crate::rules()).unwrap();
+    let url = server.url("/").replace(crate::NAME, "127.0.0.1");
+    let body = thread.run(|egress| async move { fetch(&egress, post(url)).await }).await;
+    assert_eq!(body.unwrap().unwrap(), "ok");
 }
 
 #[actix_rt::test]

@@ -199,7 +199,7 @@ impl Handler<Retire> for AccountActor {
     }
 }
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 impl Handler<super::messages::PanicNow> for AccountActor {
     type Result = ();
 

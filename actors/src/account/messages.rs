@@ -85,7 +85,7 @@ pub struct Tested {
 }
 
 /// Fault hook of tests: the actor panics in its handler.
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct PanicNow;

@@ -38,6 +38,8 @@ pub mod due;
 mod effects;
 mod exchange;
 pub mod gate;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -131,7 +133,7 @@ impl AccountsHandle {
     }
 
     /// Fault hook of tests: the account's actor panics.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub fn panic_now(&self, id: AccountId) -> bool {
         self.directory.get(id).is_some_and(|m| m.tell(messages::PanicNow).is_ok())
     }

@@ -80,11 +80,16 @@ impl SlidingWindow {
         now_ms.div_euclid(self.bucket_ms)
     }
 
-    /// What counts against the limit now.
+    /// What counts against the limit now. The ring holds exactly the newest bucket and those before it, so this is its sum
+    /// without the buckets that have left the window since.
     pub fn used(&self, now_ms: i64) -> i64 {
-        let current = self.bucket(now_ms);
-        let first = (current - self.count() + 1).max(self.newest.saturating_sub(self.count() - 1));
-        (first..=current.min(self.newest)).map(|b| self.value(b)).sum()
+        let gone = self.bucket(now_ms).saturating_sub(self.newest);
+        if gone >= self.count() {
+            return 0;
+        }
+        let oldest = self.newest.saturating_sub(self.count() - 1);
+        let left: i64 = (oldest..oldest.saturating_add(gone)).map(|b| self.value(b)).sum();
+        self.ring.iter().sum::<i64>() - left
     }
 
     /// Milliseconds until `cost` could pass; 0 when it passes now. A cost above the limit itself never passes: `None`.

@@ -105,8 +105,9 @@ impl SchedulerActor {
 impl Actor for SchedulerActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
+    fn started(&mut self, ctx: &mut Context<Self>) {
         self.deps.outbox.set_waiters(false);
+        self.step(ctx, State::on_started);
         self.deps.mail.announce();
     }
 }

@@ -94,8 +94,19 @@ impl Survey {
         Self { candidates: vec![candidate], winner, skipped: 0 }
     }
 
+    /// How many are eligible, apart from probes.
+    pub(super) fn eligible(&self) -> usize {
+        self.candidates.iter().filter(|c| c.excluded.is_none() && !c.half_open).count()
+    }
+
+    /// Offers probes and names the winner.
+    pub(super) fn conclude(&mut self, ask: &Ask<'_>) {
+        offer_probes(&mut self.candidates, ask);
+        self.choose_best();
+    }
+
     /// Names the best eligible candidate the winner.
-    pub(super) fn choose_best(&mut self) {
+    fn choose_best(&mut self) {
         self.skipped = self.skipped.saturating_sub(self.candidates.len());
         let keys = self.candidates.iter().enumerate().filter_map(|(index, c)| Some((c.key()?, index)));
         self.winner = keys.max().map(|(_, index)| index);
@@ -140,9 +151,8 @@ pub(super) fn survey(pool: &Pool, ask: &Ask<'_>) -> Survey {
 
 fn finish(mut candidates: Vec<Candidate>, ask: &Ask<'_>) -> Survey {
     apply_floor(&mut candidates, ask.settings.pool_floor_percent);
-    offer_probes(&mut candidates, ask);
     let mut survey = Survey { candidates, winner: None, skipped: 0 };
-    survey.choose_best();
+    survey.conclude(ask);
     survey
 }
 

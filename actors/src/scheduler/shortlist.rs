@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 
+use crate::account::view::Breaker;
 use crate::domain::account::{AccountKind, Visibility};
 use crate::domain::id::AccountId;
 use crate::domain::time::{SECOND, Timestamp};
@@ -29,15 +30,17 @@ pub(super) struct Bound {
     ceiling: RankKey,
     /// Never eligible for a request without a routing prefix or binding.
     closed: bool,
-    /// Soft-excluded or half-open: the pool floor or the probe rule may matter.
+    /// It may be soft-excluded: the pool floor may matter.
     soft: bool,
+    /// From then on its breaker is half-open, and it may rank first as a probe.
+    half_open_at: Timestamp,
 }
 
 impl Default for Bound {
     fn default() -> Self {
         let ceiling =
             RankKey { tier: (0, 0), probe: false, headroom: 0, weight: 0, seq: Reverse(0), id: Reverse(AccountId(0)) };
-        Self { holds_until: Timestamp(i64::MIN), ceiling, closed: true, soft: false }
+        Self { holds_until: Timestamp(i64::MIN), ceiling, closed: true, soft: false, half_open_at: Timestamp(i64::MAX) }
     }
 }
 
@@ -62,51 +65,99 @@ impl Bound {
         let closed = filter::standing(member, ask.now).is_some()
             || spec.kind == AccountKind::Ccr
             || spec.visibility == Visibility::Dedicated;
-        Self { holds_until, ceiling, closed, soft: is_soft(&member.view, ask.now) }
+        let half_open_at = match member.view.breaker {
+            Breaker::Open { until, .. } => until,
+            Breaker::Closed => Timestamp(i64::MAX),
+        };
+        Self { holds_until, ceiling, closed, soft: is_soft(&member.view, ask.now), half_open_at }
     }
 }
 
 /// The best account of a large shared pool; `None` when the question needs every account measured: a small pool, a binding
-/// or prefix, soft exclusions, or nobody eligible (then the reasons matter).
+/// or prefix, a pool floor that may bind, or nobody eligible (then the reasons matter).
 pub(super) fn pick(pool: &mut Pool, ask: &Ask<'_>) -> Option<Survey> {
     if pool.len() <= COMPLETE || ask.reach != Reach::Pool || ask.request.forced.is_some() {
         return None;
     }
-    let start = refresh(pool, ask)?;
+    let (start, soft) = refresh(pool, ask)?;
     let mut survey = Survey::partial(pool.len());
     let mut best = measure(pool, start, ask, &mut survey);
+    let mut unmeasured = Vec::new();
     for position in 0..pool.bounds.len() {
         let bound = pool.bounds.get(position)?;
-        let hopeless = bound.closed || best.is_some_and(|best| bound.ceiling <= best);
-        if position != start && !hopeless {
+        if bound.closed || position == start {
+            continue;
+        }
+        if bound.half_open_at <= ask.now || best.is_none_or(|best| bound.ceiling > best) {
             best = best.max(measure(pool, position, ask, &mut survey));
+        } else if soft > 0 {
+            unmeasured.push(position);
         }
     }
-    survey.choose_best();
+    let enough = enough_eligible(soft, ask.settings.pool_floor_percent);
+    let mut rest = unmeasured.into_iter();
+    while survey.eligible() < enough {
+        measure(pool, rest.next()?, ask, &mut survey);
+    }
+    survey.conclude(ask);
     survey.winner.is_some().then_some(survey)
 }
 
-/// Renews ceilings that no longer hold and finds the highest; `None` when something is soft or nothing is open.
-fn refresh(pool: &mut Pool, ask: &Ask<'_>) -> Option<usize> {
+/// The smallest number of eligible accounts with which the pool floor asks for no more, given how many may be
+/// soft-excluded: e ≥ max(1, ⌈percent × (e + soft)⌉).
+fn enough_eligible(soft: usize, percent: i64) -> usize {
+    let percent = usize::try_from(percent).unwrap_or(0).min(100);
+    if soft == 0 || percent == 0 {
+        return 1;
+    }
+    if percent == 100 {
+        return usize::MAX;
+    }
+    (percent * soft).div_ceil(100 - percent).max(1)
+}
+
+/// Renews ceilings that no longer hold. Gives the position of the highest, and how many open accounts are soft; `None`
+/// when nothing is open.
+fn refresh(pool: &mut Pool, ask: &Ask<'_>) -> Option<(usize, usize)> {
     let (members, bounds) = pool.split();
     let mut top: Option<(RankKey, usize)> = None;
+    let mut soft = 0;
     for (position, bound) in bounds.iter_mut().enumerate() {
         if bound.holds_until < ask.now {
             *bound = Bound::of(members.get(position)?, ask);
         }
-        if bound.soft && !bound.closed {
-            return None;
+        if bound.closed {
+            continue;
         }
-        if !bound.closed && top.is_none_or(|(key, _)| bound.ceiling > key) {
+        soft += usize::from(bound.soft);
+        if top.is_none_or(|(key, _)| bound.ceiling > key) {
             top = Some((bound.ceiling, position));
         }
     }
-    top.map(|(_, position)| position)
+    top.map(|(_, position)| (position, soft))
 }
 
+/// Measures one account. Its rank, unless it is not eligible or only as a probe: then it outranks nobody yet.
 fn measure(pool: &Pool, position: usize, ask: &Ask<'_>, survey: &mut Survey) -> Option<RankKey> {
     let candidate: Candidate = evaluate(pool.members().get(position)?, ask);
-    let key = candidate.key();
+    let key = candidate.key().filter(|_| !candidate.half_open);
     survey.candidates.push(candidate);
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enough_is_the_least_number_that_satisfies_the_floor() {
+        for percent in 0..100usize {
+            for soft in 1..200 {
+                let satisfied = |e: usize| e >= ((e + soft) * percent).div_ceil(100).max(1);
+                let least = (1..100_000).find(|e| satisfied(*e)).unwrap();
+                assert_eq!(enough_eligible(soft, i64::try_from(percent).unwrap()), least, "{percent} % of {soft}");
+                assert!((least..least + 50).all(satisfied));
+            }
+        }
+    }
 }

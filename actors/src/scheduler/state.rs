@@ -27,6 +27,9 @@ use super::{Admission, Grant};
 /// How long a refusal that the account's view does not explain keeps the attempt away from that account.
 const UNEXPLAINED_MS: i64 = 100;
 
+/// How long accounts get to announce themselves after a start.
+const ANNOUNCE_MS: i64 = SECOND;
+
 /// Everything that the scheduler owns.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -43,6 +46,8 @@ pub(super) struct State {
     pub(super) next_due: Option<Timestamp>,
     /// When attempts that wait for another actor's answer are looked at again.
     pub(super) next_sweep: Option<Timestamp>,
+    /// Until then accounts may still be announcing themselves: nobody is refused for want of one.
+    pub(super) incomplete_until: Option<Timestamp>,
     waiting: bool,
     ids: DecisionIds,
 }
@@ -66,6 +71,12 @@ impl State {
     /// An empty scheduler; `salt` tells its decisions from those of other instances.
     pub(super) fn new(salt: u32) -> Self {
         Self { ids: DecisionIds { salt, count: 0 }, ..Self::default() }
+    }
+
+    /// The scheduler starts, maybe after a panic, and its accounts announce themselves.
+    pub(super) fn on_started(&mut self, turn: &Turn<'_>) -> Effects {
+        self.incomplete_until = Some(turn.now.plus(ANNOUNCE_MS));
+        self.finish(turn)
     }
 
     /// A worker asks for one attempt.
@@ -331,8 +342,8 @@ impl State {
 
     /// Attempts that asked this account ask another one.
     fn reroute(&mut self, turn: &Turn<'_>, account: AccountId) {
-        let asked = |p: &&Box<Pending>| p.phase == Phase::Acquiring(account);
-        let attempts: Vec<AttemptId> = self.pending.values().filter(asked).map(|p| p.attempt()).collect();
+        let asked = self.pending.values().filter(|p| p.phase == Phase::Acquiring(account));
+        let attempts: Vec<AttemptId> = asked.map(|p| p.attempt()).collect();
         for attempt in attempts {
             if let Some(mut pending) = self.pending.remove(&attempt) {
                 pending.refused.push((account, turn.now.plus(SECOND)));

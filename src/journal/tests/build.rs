@@ -110,7 +110,18 @@ fn row(attempt: AttemptId) -> AttemptRow {
 
 /// A directory that starts a new file at `rotate_bytes`.
 pub fn open(path: &Path, rotate_bytes: u64) -> JournalDir {
-    JournalDir::open_with(path, "test", JournalOptions { rotate_bytes, ..JournalOptions::default() }).unwrap()
+    open_with(path, JournalOptions { rotate_bytes, ..JournalOptions::default() })
+}
+
+/// A directory that was just closed. A test that runs at the same time starts processes (`mount`), and until such a process
+/// has reached its `exec`, it holds a copy of every lock of this one.
+pub fn open_with(path: &Path, options: JournalOptions) -> JournalDir {
+    loop {
+        match JournalDir::open_with(path, "test", options.clone()) {
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
 }
 
 /// Stored positions as SQL would hold them after these events.

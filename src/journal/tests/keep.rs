@@ -13,7 +13,7 @@ fn one_process_at_a_time() {
     let second = JournalDir::open(&temp.path().join("deep/er"), "a").unwrap_err();
     assert_eq!(second.kind(), ErrorKind::WouldBlock);
     drop(dir);
-    JournalDir::open(&temp.path().join("deep/er"), "a").unwrap();
+    open(&temp.path().join("deep/er"), 1);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn files_go_when_everything_in_them_is_stored_and_nobody_writes_them() {
 fn files_may_be_kept_longer() {
     let temp = tempfile::tempdir().unwrap();
     let options = JournalOptions { keep_ms: 3_600_000, ..JournalOptions::default() };
-    let dir = JournalDir::open_with(temp.path(), "a", options).unwrap();
+    let dir = open_with(temp.path(), options);
     let writer = dir.writer(0);
     let recorded = writer.settled(finished(attempt(1, 1))).unwrap();
     drop(writer);

@@ -75,7 +75,7 @@ fn events<'a>(all: impl IntoIterator<Item = &'a Recorded>) -> Vec<UsageEvent> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_replay_from_any_stored_prefix_is_complete_and_exact(

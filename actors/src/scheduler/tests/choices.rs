@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::account::view::Breaker;
 use crate::domain::account::AccountStatus;
 use crate::domain::limit::SlidingWindow;
 use crate::domain::time::{HOUR, MINUTE, SECOND};
@@ -152,6 +153,12 @@ fn the_same_account_wins_in_a_large_pool_with_and_without_the_shortlist() {
             v.health = 60 + id % 41;
             s.enabled = id % 7 != 0;
             v.windows = Arc::new([window(SevenDay, (id * 37_777) % 1_000_000, (1 + id % 160) * HOUR)]);
+            if id % 11 == 3 {
+                v.cooldowns = cooling(Scope::All, "server", T0.plus(id * 1_000), true);
+            }
+            if id % 50 == 9 {
+                v.breaker = Breaker::Open { until: T0.plus(id * 500), opening: 1, successes: 0, probing: false };
+            }
         })
     };
     let mut large = World::new((1..=200).map(tiered));
@@ -170,6 +177,7 @@ fn the_same_account_wins_in_a_large_pool_with_and_without_the_shortlist() {
         }
         large.pass(i64::try_from(n % 5).unwrap() * 300);
     }
-    let newest = large.state.records.find(None, 1).remove(0);
-    assert!(newest.candidates.len() < 64 && newest.unlisted > 100, "few accounts were measured");
+    let newest = large.state.records.find(None, 200);
+    assert!(newest.iter().all(|r| r.candidates.len() < 64 && r.unlisted > 100), "few accounts were measured");
+    assert!(newest.iter().any(|r| r.probe), "a half-open account was probed");
 }

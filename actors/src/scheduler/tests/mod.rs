@@ -1,5 +1,6 @@
 //! The scheduler against fake accounts and a fake billing actor, without actix and without time passing by itself.
 
+mod acting;
 mod answers;
 mod choices;
 mod filtering;
@@ -441,7 +442,11 @@ impl World {
 
     /// The asker goes away while it waits.
     pub fn leave(&mut self, attempt: AttemptId) {
-        self.replies.remove(&attempt);
+        let answer = self.replies.remove(&attempt).and_then(|mut reply| reply.try_recv().ok());
+        if let Some(Ok(grant)) = answer {
+            // The answer was already on its way: its guards give everything back.
+            self.end(grant);
+        }
         self.event(|state, turn| state.on_leave(turn, attempt));
     }
 

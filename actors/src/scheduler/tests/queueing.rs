@@ -199,3 +199,17 @@ fn a_lost_admission_is_answered_after_five_seconds() {
     world.event(|state, turn| state.on_key_slot_freed(turn, KeyId(1), UserId(1)));
     world.event(|state, turn| state.on_leave(turn, late));
 }
+
+#[test]
+fn after_a_start_accounts_get_a_second_to_announce_themselves() {
+    let mut world = World::new([]);
+    world.event(crate::scheduler::state::State::on_started);
+    let (early, unlucky) = (world.ask(sonnet(1)), world.ask(of_key(2, 2, 0)));
+    world.pass(SECOND / 2);
+    world.change(view(1, |s, _| s.max_concurrency = 1));
+    assert!(matches!(world.answer(early), Answer::Granted(_)));
+    world.event(|state, turn| state.on_account_gone(turn, AccountId(1)));
+    assert!(matches!(world.answer(unlucky), Answer::Waiting));
+    world.pass(SECOND / 2);
+    assert!(matches!(world.answer(unlucky), Answer::Refused(refusal) if refusal.reason == RefusalReason::NoAccount));
+}

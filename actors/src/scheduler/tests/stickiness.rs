@@ -127,7 +127,8 @@ fn three_wait_for_an_account_and_the_fourth_overflows_at_once() {
 
 #[test]
 fn an_unusable_account_is_left_in_the_same_request() {
-    let cases: [(&str, fn(&mut World)); 5] = [
+    type Harm = fn(&mut World);
+    let cases: [(&str, Harm); 5] = [
         ("cooldown", |w| w.adjust(1, |v| v.cooldowns = cooling(Scope::All, "rate_limited", T0.plus(HOUR), false))),
         ("vendor_window", |w| w.adjust(1, |v| v.windows = Arc::new([window(WindowKind::FiveHour, 1_000_000, HOUR)]))),
         ("breaker_open", |w| {
