@@ -11,6 +11,7 @@ pub mod mock;
 pub mod observe;
 pub mod upstream;
 
+pub mod onboarding;
 pub mod relay;
 
 pub mod http;

@@ -13,6 +13,7 @@ pub mod usage;
 pub mod vendor;
 
 pub mod checks;
+pub mod management;
 pub mod server;
 pub mod specimen;
 pub mod stop;
@@ -149,6 +150,8 @@ impl Application {
             rules: Arc::clone(&parts.rules),
             journal: parts.storage.journal.clone(),
             probes: probes.clone(),
+            admin: management::state(&config, &parts, &metrics, &lifecycle)?,
+            trusted: management::trusted_proxies(&config)?,
         };
         let main = server::main_server(listener, config.server.workers, worker)?;
         let ops = ops.map(|listener| server::ops_server(listener, probes, exporter)).transpose()?;
@@ -193,6 +196,7 @@ pub struct Parts {
     storage: Storage,
     rules: Arc<EgressRules>,
     publisher: Publisher,
+    vendor: VendorCalls,
     keyring: Keyring,
     engine: Engine,
     engine_thread: EngineThread,
@@ -216,7 +220,7 @@ impl Parts {
             clock: clock.clone(),
         };
         let late = LateSettings::default();
-        let ports = ports(config, &storage, layers, vendor, late.clone());
+        let ports = ports(config, &storage, layers, vendor.clone(), late.clone());
         let engine_config = match storage::is_embedded(config) {
             true => EngineConfig::embedded(stop::on_crash_loop()),
             false => EngineConfig::fleet(stop::on_crash_loop()),
@@ -225,7 +229,7 @@ impl Parts {
         late.arrive(engine.settings.clone());
         settings::apply_network(&engine.settings.current(), &rules);
         let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
-        Ok(Self { storage, rules, publisher, keyring, engine, engine_thread })
+        Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread })
     }
 }
 

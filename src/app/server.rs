@@ -9,7 +9,9 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use crate::http::probes::{self, Exporter, Probes};
+use crate::http::admin::{self, AdminState};
+use crate::http::extract::TrustedProxies;
+use crate::http::probes::{self, Exporter, Probes, ShowDetails};
 use crate::http::relay;
 use crate::journal::JournalDir;
 use crate::relay::{Relay, RelayShared};
@@ -35,6 +37,10 @@ pub struct WorkerParts {
     pub journal: JournalDir,
     /// Probes.
     pub probes: Data<Probes>,
+    /// The management API.
+    pub admin: Data<AdminState>,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted: Data<TrustedProxies>,
 }
 
 /// The main server on a bound listener.
@@ -51,8 +57,11 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         App::new()
             .app_data(relay)
             .app_data(parts.probes.clone())
+            .app_data(parts.admin.clone())
+            .app_data(parts.trusted.clone())
             .configure(probes::configure)
             .configure(relay::configure)
+            .configure(admin::configure)
     });
     Ok(server
         .workers(workers)
@@ -77,6 +86,7 @@ pub fn ops_server(listener: TcpListener, probes: Data<Probes>, exporter: Data<Ex
         App::new()
             .app_data(probes.clone())
             .app_data(exporter.clone())
+            .app_data(Data::new(ShowDetails))
             .configure(probes::configure)
             .configure(probes::configure_metrics)
     });

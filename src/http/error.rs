@@ -8,6 +8,11 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::identity::password::{PasswordError, PasswordRule};
+use crate::identity::token::TokenError;
+use crate::onboarding::Invalid;
+use crate::store::StoreError;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $status:literal;)+) => {
         /// Why a management call failed. Each reason has one status.
@@ -197,5 +202,48 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         self.respond(None, false)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::Aborted(_) => Self::unavailable(&error),
+            StoreError::Conflict(what) => Self::new(Reason::AlreadyExists, format!("already exists: {what}")),
+            StoreError::VersionConflict => Self::new(Reason::VersionConflict, "the row changed since it was read"),
+            StoreError::NotFound => Self::not_found("row"),
+            StoreError::Data(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Invalid> for ApiError {
+    fn from(fault: Invalid) -> Self {
+        Self::invalid(fault.field, fault.message)
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Overloaded => Self::unavailable(&error),
+            PasswordError::Failed => Self::internal(&error),
+        }
+    }
+}
+
+impl From<PasswordRule> for ApiError {
+    fn from(rule: PasswordRule) -> Self {
+        Self::invalid("password", rule.to_string())
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::new(Reason::Unauthenticated, "the session is not valid"),
+            TokenError::Expired => Self::new(Reason::TokenExpired, "the session has ended"),
+            TokenError::Secrets => Self::internal(&error),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The HTTP surface: management API, probes, and the relay routes.
 
+pub mod admin;
 pub mod envelope;
 pub mod error;
 pub mod extract;

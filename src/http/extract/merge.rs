@@ -35,6 +35,23 @@ pub fn take_version(patch: &mut Map<String, Value>, current: i64) -> Result<(), 
     }
 }
 
+/// `{field: [old, new]}` of what differs, for the audit log. Inputs hold no secrets.
+pub fn changes<T: Serialize>(old: Option<&T>, new: Option<&T>) -> Value {
+    let fields = |value: Option<&T>| match value.map(serde_json::to_value) {
+        Some(Ok(Value::Object(map))) => map,
+        _ => Map::new(),
+    };
+    let (old, new) = (fields(old), fields(new));
+    let mut changed = Map::new();
+    for key in old.keys().chain(new.keys()) {
+        let (before, after) = (old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
+        if before != after {
+            changed.insert(key.clone(), serde_json::json!([before, after]));
+        }
+    }
+    Value::Object(changed)
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

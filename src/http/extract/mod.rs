@@ -4,9 +4,13 @@ pub mod api_key;
 pub mod relay_body;
 
 mod body;
+pub mod client;
 mod merge;
 mod page;
+pub mod session;
 
-pub use body::{Body, Params};
-pub use merge::{merged, take_version};
+pub use body::{BODY_LIMIT, Body, Params, parse_value};
+pub use client::{ClientInfo, TrustedProxies};
+pub use merge::{changes, merged, take_version};
 pub use page::{Cursor, PageQuery};
+pub use session::{Admin, Auditor, Session, SuperAdmin, User};

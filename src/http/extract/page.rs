@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::http::envelope::Page;
 use crate::http::error::ApiError;
 
 /// `page` and `page_size` of a list.
@@ -17,6 +18,18 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// The rows to read.
+    pub fn rows(&self) -> Result<crate::store::Page, ApiError> {
+        let (page, size) = self.checked()?;
+        Ok(crate::store::Page { offset: i64::from(page - 1) * i64::from(size), limit: i64::from(size) })
+    }
+
+    /// The answer of a list.
+    pub fn answer<T>(&self, items: Vec<T>, total: i64) -> Result<Page<T>, ApiError> {
+        let (page, page_size) = self.checked()?;
+        Ok(Page { items, total: u64::try_from(total).unwrap_or(0), page, page_size })
+    }
+
     /// The page and its size, checked.
     pub fn checked(&self) -> Result<(u32, u32), ApiError> {
         let page = self.page.unwrap_or(1);

@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actors::clock::Clock;
 use serde_json::json;
 
 use super::{Probes, answer};
@@ -12,7 +11,7 @@ use crate::observe::lifecycle::Phase;
 pub struct ShowDetails;
 
 /// The state of the parts, or just `ok`.
-pub async fn health(probes: Data<Probes>, clock: Data<Clock>, details: Option<Data<ShowDetails>>) -> HttpResponse {
+pub async fn health(probes: Data<Probes>, details: Option<Data<ShowDetails>>) -> HttpResponse {
     let report = probes.report().await;
     let draining = probes.lifecycle().phase() > Phase::Serving;
     let healthy = report.ready() || (draining && report.failing() == ["phase"]);
@@ -32,6 +31,6 @@ pub async fn health(probes: Data<Probes>, clock: Data<Clock>, details: Option<Da
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": probes.uptime_ms() / 1_000,
         "components": report.checks.iter().map(component).collect::<Vec<_>>(),
-        "checked_at": clock.now().to_rfc3339(),
+        "checked_at": report.at.to_rfc3339(),
     }))
 }

@@ -1,0 +1,78 @@
+//! Builds what the management API works with.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use actors::ports::{PortError, PortFuture};
+
+use super::publish::Publisher;
+use super::{Parts, StartError, storage};
+use crate::config::Config;
+use crate::http::admin::logins::Logins;
+use crate::http::admin::sessions::Sessions;
+use crate::http::admin::{AdminParts, AdminState, Publish};
+use crate::http::extract::TrustedProxies;
+use crate::identity::password::Passwords;
+use crate::identity::token::Tokens;
+use crate::observe::Metrics;
+use crate::observe::lifecycle::Lifecycle;
+
+impl Publish for Publisher {
+    fn prices(&self) -> PortFuture<Result<(), PortError>> {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.publish_prices().await?) })
+    }
+
+    fn proxies(&self) -> PortFuture<Result<(), PortError>> {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.publish_proxies().await?) })
+    }
+}
+
+/// The state of the management API.
+///
+/// # Errors
+/// When the session secret cannot be used.
+pub fn state(
+    config: &Config,
+    parts: &Parts,
+    metrics: &Arc<Metrics>,
+    lifecycle: &Lifecycle,
+) -> Result<Data<AdminState>, StartError> {
+    let secrets = |error: &dyn std::fmt::Display| StartError::Secrets(error.to_string());
+    let jwt = config.security.jwt_secret.as_ref();
+    let jwt = jwt.ok_or_else(|| StartError::Secrets("security.jwt_secret is not set".to_owned()))?;
+    let lifetime = config.security.jwt_expires;
+    let lifetime_s = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+    let tokens = Tokens::new(jwt, lifetime_s, parts.engine.clock.clone()).map_err(|error| secrets(&error))?;
+    Ok(Data::new(AdminState::new(AdminParts {
+        db: parts.storage.db.clone(),
+        vault: parts.storage.sealer.clone(),
+        engine: parts.engine.clone(),
+        keyring: parts.keyring.clone(),
+        tokens,
+        passwords: Passwords::new(&parts.storage.io),
+        logins: Logins::default(),
+        sessions: Sessions::new(lifetime),
+        vendor: Arc::new(parts.vendor.clone()),
+        egress: parts.vendor.egress.clone(),
+        rules: Arc::clone(&parts.rules),
+        prices: Arc::clone(&parts.publisher.prices),
+        publish: Arc::new(parts.publisher.clone()),
+        setting_layers: config.settings.clone(),
+        journal: parts.storage.journal.clone(),
+        lifecycle: lifecycle.clone(),
+        metrics: Arc::clone(metrics),
+        instance: Arc::clone(&parts.storage.instance),
+        mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
+    })))
+}
+
+/// Networks whose `X-Forwarded-For` is believed.
+///
+/// # Errors
+/// When one is no network.
+pub fn trusted_proxies(config: &Config) -> Result<Data<TrustedProxies>, StartError> {
+    let parsed = TrustedProxies::parse(&config.server.trusted_proxies);
+    parsed.map(Data::new).map_err(|text| StartError::Network(format!("server.trusted_proxies: {text}")))
+}

@@ -1,0 +1,274 @@
+//! `/accounts`: upstream credentials that we own. Secrets are write-only.
+
+use actix_web::web::{Data as State, Path};
+use actix_web::{delete, get, post, routes};
+use actors::domain::account::{AccountKind, AccountSpec, AccountStatus};
+use actors::domain::credential::Credential;
+use actors::domain::id::{AccountId, GroupId, ProxyId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::AdminState;
+use super::account_view::AccountView;
+use crate::http::envelope::{Data, Empty, Envelope, Page};
+use crate::http::error::{ApiError, Reason};
+use crate::http::extract::{
+    Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version,
+};
+use crate::onboarding::account::AccountInput;
+use crate::onboarding::credential::CredentialInput;
+use crate::onboarding::json::Moment;
+use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
+
+/// An account with its secret, as sent.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "only a schema: the credentials are taken out before the rest is parsed")]
+pub struct AccountBody {
+    #[schema(inline)]
+    account: AccountInput,
+    credentials: Option<CredentialInput>,
+}
+
+/// Filters of the list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AccountQuery {
+    /// Part of the name or description, at least 2 characters.
+    q: Option<String>,
+    /// Type.
+    #[serde(rename = "type")]
+    kind: Option<AccountKind>,
+    /// Stored status.
+    status: Option<AccountStatus>,
+    /// Switch.
+    enabled: Option<bool>,
+    /// Member of this group.
+    group_id: Option<i64>,
+    /// Carries all of these labels, comma-separated.
+    tags: Option<String>,
+    /// Goes through this proxy.
+    proxy_id: Option<i64>,
+    /// Its subscription ends before this moment.
+    expiring_before: Option<Moment>,
+}
+
+/// A kind of account.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct KindView {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub kind: AccountKind,
+    /// The platform in whose pool it competes.
+    pub platform: &'static str,
+    /// Needs `accounts.oauth_enabled`.
+    pub oauth: bool,
+    /// False while OAuth accounts are not allowed.
+    pub allowed: bool,
+    /// Fields of its credentials.
+    pub credentials: &'static [&'static str],
+}
+
+/// Lists accounts with their run-time state.
+#[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), params(PageQuery, AccountQuery),
+    responses((status = 200, body = Envelope<Page<AccountView>>)))]
+#[get("/accounts")]
+pub async fn list_accounts(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    page: Params<PageQuery>,
+    query: Params<AccountQuery>,
+) -> Result<Data<Page<AccountView>>, ApiError> {
+    let query = query.0;
+    let filter = AccountFilter {
+        kind: query.kind,
+        status: query.status,
+        enabled: query.enabled,
+        group: query.group_id.map(GroupId),
+        tags: query.tags.map(|tags| tags.split(',').map(|t| t.trim().to_owned()).collect()).unwrap_or_default(),
+        proxy: query.proxy_id.map(ProxyId),
+        expires_before: query.expiring_before.map(|moment| moment.0),
+        text: super::search(query.q)?,
+    };
+    let (rows, total) = accounts::list(&state.db, &filter, page.0.rows()?).await?;
+    let views = state.engine.scheduler.views().await;
+    let now = state.clock.now();
+    let items = rows.into_iter().map(|row| {
+        let live = views.iter().find(|view| view.spec.id == row.id);
+        AccountView::new(row, live, now)
+    });
+    Ok(Data::page(page.0.answer(items.collect(), total)?))
+}
+
+/// Lists the kinds of accounts.
+#[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<Vec<KindView>>)))]
+#[get("/accounts/types")]
+pub async fn account_types(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+) -> Result<Data<Vec<KindView>>, ApiError> {
+    let oauth_enabled = state.engine.settings.current().oauth_enabled;
+    let view = |kind: AccountKind| KindView {
+        kind,
+        platform: kind.platform().as_str(),
+        oauth: kind.is_oauth(),
+        allowed: oauth_enabled || !kind.is_oauth(),
+        credentials: if kind.is_oauth() { &["access_token", "refresh_token", "expires_at"] } else { &["api_key"] },
+    };
+    Ok(Data::ok(AccountKind::ALL.into_iter().map(view).collect()))
+}
+
+/// Creates an account.
+#[utoipa::path(tag = "accounts", security(("session" = ["admin"])), request_body = AccountBody,
+    responses((status = 201, body = Envelope<AccountView>)))]
+#[post("/accounts")]
+pub async fn create_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    body: Body<Map<String, Value>>,
+) -> Result<Data<AccountView>, ApiError> {
+    let mut body = body.0;
+    let credentials: CredentialInput = match body.remove("credentials") {
+        None | Some(Value::Null) => CredentialInput::default(),
+        Some(value) => parse_value(value)?,
+    };
+    let input: AccountInput = parse_value(Value::Object(body))?;
+    let view = create(&session, &state, input, credentials).await?;
+    Ok(Data::created(view))
+}
+
+/// Checks and stores a new account, and starts its actor.
+pub async fn create(
+    session: &Session<Admin>,
+    state: &AdminState,
+    input: AccountInput,
+    credentials: CredentialInput,
+) -> Result<AccountView, ApiError> {
+    let kind = input.kind;
+    if kind.is_oauth() && !state.engine.settings.current().oauth_enabled {
+        return Err(ApiError::new(
+            Reason::OauthDisabled,
+            "accounts of this type need the setting accounts.oauth_enabled",
+        ));
+    }
+    let recorded = changes(None, Some(&input));
+    let config = checked(state, input).await?;
+    let credential = credentials.checked(kind)?;
+    let credential = credential.ok_or_else(|| ApiError::invalid("credentials", "are required"))?;
+    let db = state.db.audited(session.entry(state, "account_created", "account", None, recorded));
+    let id = accounts::create(&db, &state.vault, config, Some(credential), state.clock.now()).await?;
+    state.reload_account(id).await?;
+    shown(state, id).await
+}
+
+/// Checks a configuration: by itself, its address against the egress rules, and what it refers to.
+async fn checked(state: &AdminState, input: AccountInput) -> Result<AccountConfig, ApiError> {
+    let config = input.checked()?;
+    if let Some(url) = &config.base_url {
+        let unsafe_url = |error| ApiError::new(Reason::UnsafeUrl, format!("base_url: {error}"));
+        state.rules.check_url(url).map_err(unsafe_url)?;
+    }
+    for group in &config.groups {
+        let found = crate::store::groups::get(&state.db, *group).await?;
+        found.ok_or_else(|| ApiError::invalid("group_ids", format!("names no group: {group}")))?;
+    }
+    if let Some(proxy) = config.proxy {
+        let found = crate::store::proxies::get(&state.db, state.vault.as_ref(), proxy).await?;
+        found.ok_or_else(|| ApiError::invalid("proxy_id", "names no proxy"))?;
+    }
+    Ok(config)
+}
+
+/// Every id must name an account.
+pub async fn must_exist(state: &AdminState, ids: &[AccountId]) -> Result<(), ApiError> {
+    for id in ids {
+        let found = accounts::get(&state.db, *id).await?;
+        found.ok_or_else(|| ApiError::invalid("account_ids", format!("names no account: {id}")))?;
+    }
+    Ok(())
+}
+
+/// The row, or 404.
+pub async fn found(state: &AdminState, id: AccountId) -> Result<AccountRow, ApiError> {
+    accounts::get(&state.db, id).await?.ok_or_else(|| ApiError::not_found("account"))
+}
+
+/// The account as read, with its run-time state.
+pub async fn shown(state: &AdminState, id: AccountId) -> Result<AccountView, ApiError> {
+    let row = found(state, id).await?;
+    let detail = state.engine.accounts.detail(id).await;
+    Ok(AccountView::new(row, detail.as_ref().map(|detail| &detail.view), state.clock.now()))
+}
+
+/// The account with its secret opened, for a call to the vendor.
+pub async fn opened(state: &AdminState, id: AccountId) -> Result<(AccountSpec, Credential), ApiError> {
+    let stored = accounts::load(&state.db, state.vault.as_ref(), id).await?;
+    let stored = stored.ok_or_else(|| ApiError::not_found("account"))?;
+    let credential =
+        stored.credential.ok_or_else(|| ApiError::new(Reason::IllegalTransition, "it has no credential"))?;
+    Ok(((*stored.spec).clone(), (*credential).clone()))
+}
+
+/// Shows an account.
+#[utoipa::path(tag = "accounts", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<AccountView>)))]
+#[get("/accounts/{id}")]
+pub async fn get_account(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AccountView>, ApiError> {
+    Ok(Data::ok(shown(&state, AccountId(*id)).await?))
+}
+
+/// Changes an account; absent fields stay, null clears, masked credentials stay.
+#[utoipa::path(method(put, patch), path = "/accounts/{id}", tag = "accounts", security(("session" = ["admin"])),
+    request_body = AccountBody, responses((status = 200, body = Envelope<AccountView>)))]
+#[routes]
+#[put("/accounts/{id}")]
+#[patch("/accounts/{id}")]
+pub async fn update_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+    body: Body<Map<String, Value>>,
+) -> Result<Data<AccountView>, ApiError> {
+    let row = found(&state, AccountId(*id)).await?;
+    let mut patch = body.0;
+    take_version(&mut patch, row.version)?;
+    let credential = match patch.remove("credentials") {
+        None | Some(Value::Null) => None,
+        Some(value) => parse_value::<CredentialInput>(value)?.checked(row.config.kind)?,
+    };
+    let old = AccountInput::from_config(&row.config);
+    let input: AccountInput = merged(&old, patch)?;
+    if input.kind != old.kind {
+        return Err(ApiError::invalid("type", "never changes"));
+    }
+    let mut changed = changes(Some(&old), Some(&input));
+    if let (Some(_), Some(map)) = (&credential, changed.as_object_mut()) {
+        map.insert("credentials".into(), json!(["***", "***"]));
+    }
+    let config = checked(&state, input).await?;
+    let db = state.db.audited(session.entry(&state, "account_updated", "account", Some(*id), changed));
+    accounts::update(&db, row.id, row.version, config, state.clock.now()).await?;
+    if let Some(credential) = credential {
+        accounts::set_credential(&state.db, &state.vault, row.id, credential).await?;
+    }
+    state.reload_account(row.id).await?;
+    Ok(Data::ok(shown(&state, row.id).await?))
+}
+
+/// Deletes an account; its leases finish, its history stays.
+#[utoipa::path(tag = "accounts", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Empty>)))]
+#[delete("/accounts/{id}")]
+pub async fn delete_account(
+    session: Session<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Empty>, ApiError> {
+    let row = found(&state, AccountId(*id)).await?;
+    let changed = changes(Some(&AccountInput::from_config(&row.config)), None);
+    let db = state.db.audited(session.entry(&state, "account_deleted", "account", Some(*id), changed));
+    accounts::delete(&db, row.id, state.clock.now()).await?;
+    state.reload_account(row.id).await?;
+    Ok(Data::ok(Empty {}))
+}

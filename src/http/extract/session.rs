@@ -1,0 +1,129 @@
+//! Proof that a person with a role asks. A handler that takes `Session<R>` cannot run without it: routes are closed by
+//! default, and the type in the signature is the required role (`access.md` §3).
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use serde_json::Value;
+
+use super::client::ClientInfo;
+use crate::http::admin::AdminState;
+use crate::http::error::{ApiError, Reason};
+use crate::identity::token::Claims;
+use crate::store::audit::AuditEntry;
+use crate::store::users::{Role, UserRow};
+
+/// A role that a route asks for.
+pub trait Required: 'static {
+    /// The weakest role that may pass.
+    const ROLE: Role;
+}
+
+macro_rules! required {
+    ($($(#[$doc:meta])* $name:ident = $role:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name;
+
+        impl Required for $name {
+            const ROLE: Role = Role::$role;
+        }
+    )*};
+}
+
+required! {
+    /// Everyone with a session.
+    User = User;
+    /// May read everything.
+    Auditor = Auditor;
+    /// May change everything but roles and security.
+    Admin = Admin;
+    /// May do everything.
+    SuperAdmin = SuperAdmin;
+}
+
+/// A valid session of a user whose role suffices.
+#[derive(Debug, Clone)]
+pub struct Session<R> {
+    /// Who.
+    pub user: Arc<UserRow>,
+    /// What the token says.
+    pub claims: Arc<Claims>,
+    /// From where.
+    pub client: ClientInfo,
+    role: PhantomData<R>,
+}
+
+impl<R> Session<R> {
+    /// The user's role now.
+    pub fn role(&self) -> Role {
+        self.user.config.role
+    }
+
+    /// True when the user sees only own things.
+    pub fn sees_own_only(&self) -> bool {
+        self.role() == Role::User
+    }
+
+    /// An audit entry of this person's action.
+    pub fn entry(&self, state: &AdminState, action: &str, kind: &str, id: Option<i64>, changes: Value) -> AuditEntry {
+        AuditEntry {
+            request_id: self.client.request_id.map(|id| id.to_string()),
+            actor_type: "user",
+            actor_id: Some(self.user.id.0),
+            actor_role: Some(self.role().as_str().to_owned()),
+            ip: self.client.ip.map(|ip| ip.to_string()),
+            user_agent: self.client.user_agent.clone(),
+            target_type: Some(kind.to_owned()),
+            target_id: id.map(|id| id.to_string()),
+            changes,
+            ..AuditEntry::system(state.clock.now(), action)
+        }
+    }
+}
+
+impl<R: Required> FromRequest for Session<R> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let state = request.app_data::<Data<AdminState>>().cloned();
+        let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(bearer).map(str::to_owned);
+        let client = ClientInfo::of(request);
+        Box::pin(async move {
+            let state = state.ok_or_else(|| ApiError::internal(&"management state is missing"))?;
+            let token = token.ok_or_else(|| ApiError::new(Reason::Unauthenticated, "a session is required"))?;
+            let (user, claims) = state.sessions.check(&state, &token).await?;
+            let session = Self { user, claims: Arc::new(claims), client, role: PhantomData };
+            if session.role() < R::ROLE {
+                session.note_refusal(&state).await;
+                return Err(ApiError::new(Reason::PermissionDenied, "your role does not allow this"));
+            }
+            Ok(session)
+        })
+    }
+}
+
+impl<R> Session<R> {
+    /// Refused access is audited; a log that cannot be written does not turn the refusal into something else.
+    async fn note_refusal(&self, state: &AdminState) {
+        let entry = self.entry(state, "access_denied", "route", None, Value::Object(serde_json::Map::new()));
+        let entry = AuditEntry { result: "denied", ..entry };
+        if let Err(error) = crate::store::audit::append(&state.db, entry).await {
+            tracing::warn!(target: "audit", %error, "refused access could not be audited");
+        }
+    }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
