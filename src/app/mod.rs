@@ -31,8 +31,8 @@ use crate::config::Config;
 use crate::http::probes::Exporter;
 use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
-use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
+use crate::observe::{Metrics, access};
 use crate::relay::{RelayParts, RelayShared};
 use crate::store::ports::{SqlAccounts, SqlChores};
 use crate::store::{StoreError, instances::ClaimError};
@@ -115,6 +115,7 @@ impl Application {
         let lifecycle = Lifecycle::default();
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry)?);
+        access::start(metrics.log_dropped().clone())?;
         let storage = Storage::open(&config, &clock).await?;
         let (left, report) = storage.replay(&clock).await?;
         if report.settled + report.interrupted > 0 {
@@ -145,16 +146,18 @@ impl Application {
         let probes = Data::new(checks::probes(&parts, &lifecycle));
         let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
+        let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {
             relay: Arc::clone(&relay),
             rules: Arc::clone(&parts.rules),
             journal: parts.storage.journal.clone(),
             probes: probes.clone(),
+            clock: time.clone(),
             admin: management::state(&config, &parts, &metrics, &lifecycle)?,
             trusted: management::trusted_proxies(&config)?,
         };
         let main = server::main_server(listener, config.server.workers, worker)?;
-        let ops = ops.map(|listener| server::ops_server(listener, probes, exporter)).transpose()?;
+        let ops = ops.map(|listener| server::ops_server(listener, probes, time, exporter)).transpose()?;
         let servers = Servers { main: main.handle(), ops: ops.as_ref().map(actix_web::dev::Server::handle) };
         let mut followers = vec![actix_rt::spawn(async move { stop::log_end(main.await) })];
         followers.extend(ops.map(|ops| actix_rt::spawn(async move { stop::log_end(ops.await) })));

@@ -190,7 +190,7 @@ fn sent(call: &Call) -> Counts {
     Counts {
         input: number("input_tokens"),
         cache_read: number("cache_read_input_tokens"),
-        cache_write: number("cache_creation_input_tokens"),
+        cache_write: number("ephemeral_5m_input_tokens") + number("ephemeral_1h_input_tokens"),
         output: number("output_tokens"),
     }
 }

@@ -1,5 +1,6 @@
 //! SIGTERM under open streams: readiness falls at once, running streams finish, the exit is clean, all usage is in SQL.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bench::http;
@@ -8,6 +9,13 @@ use bench::rig::mock::Script;
 use crate::stage::Stage;
 use crate::traffic;
 use crate::{checker, rounds, run};
+
+/// Waits until readiness has fallen.
+async fn unready(ops: SocketAddr) {
+    while http::get(ops, "/readyz", "").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 #[test]
 fn a_stopped_relay_finishes_its_streams() {
@@ -20,12 +28,7 @@ fn a_stopped_relay_finishes_its_streams() {
         let (status, exchanges) = traffic::during(to, &key, 50, async |log| {
             log.healthy(40).await?;
             process.signal("TERM")?;
-            let unready = async {
-                while http::get(ops, "/readyz", "").await.is_ok() {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-            };
-            tokio::time::timeout(Duration::from_secs(1), unready).await?;
+            tokio::time::timeout(Duration::from_secs(1), unready(ops)).await?;
             process.ended_within(Duration::from_secs(30)).await
         })
         .await?;

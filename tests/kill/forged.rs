@@ -19,7 +19,7 @@ fn clean() -> Evidence {
         id: id.to_owned(),
         path: "/v1/messages".to_owned(),
         credential: CREDENTIALS[0].to_owned(),
-        usage: json!({"input_tokens": 25, "output_tokens": output, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 4}),
+        usage: json!({"input_tokens": 25, "output_tokens": output, "cache_read_input_tokens": 3, "ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 1}),
         terminal: true,
         rest: serde_json::Map::new(),
     };

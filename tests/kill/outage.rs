@@ -5,6 +5,7 @@ use std::time::Duration;
 use bench::rig::stores::{self, Store};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::stage::Stage;
 use crate::traffic::{self, Exchange};
@@ -18,12 +19,12 @@ fn a_frozen_database_stops_no_client() {
     with_stores(async |mut stage, stores| {
         let exchanges = load(&mut stage, async |relay| {
             stores.mariadb.freeze(true)?;
-            let started = tokio::time::Instant::now();
+            let started = Instant::now();
             // Management needs SQL: it says so, soon.
             let refused =
                 tokio::time::timeout(Duration::from_secs(6), relay.admin("GET", "/api/v1/accounts", &json!({}))).await;
             anyhow::ensure!(matches!(refused, Ok(Err(_))), "management call without SQL: {refused:?}");
-            tokio::time::sleep(length().outage.saturating_sub(started.elapsed())).await;
+            outage_lasts(started).await;
             stores.mariadb.freeze(false)
         })
         .await?;
@@ -37,7 +38,7 @@ fn a_killed_database_stops_no_client() {
     with_stores(async |mut stage, stores| {
         let exchanges = load(&mut stage, async |_| {
             stores.mariadb.kill()?;
-            tokio::time::sleep(length().outage).await;
+            outage_lasts(Instant::now()).await;
             stores.mariadb.start().await
         })
         .await?;
@@ -51,7 +52,7 @@ fn a_killed_cache_stops_no_client() {
     with_stores(async |mut stage, stores| {
         let exchanges = load(&mut stage, async |_| {
             stores.redis.kill()?;
-            tokio::time::sleep(length().outage).await;
+            outage_lasts(Instant::now()).await;
             stores.redis.start().await
         })
         .await?;
@@ -80,6 +81,11 @@ fn with_stores(scene: impl AsyncFnOnce(Stage, &mut Stores) -> anyhow::Result<()>
         let stage = Stage::on(dir.path(), &mysql, &redis).await?;
         scene(stage, &mut stores).await
     });
+}
+
+/// The fault itself takes time: a store that is away for this long, counted from `since`.
+async fn outage_lasts(since: Instant) {
+    tokio::time::sleep(length().outage.saturating_sub(since.elapsed())).await;
 }
 
 /// Load before, during and after the fault.

@@ -54,8 +54,9 @@ impl Stage {
         for (credential, name) in CREDENTIALS.iter().zip(["a", "b", "c"]) {
             relay.add_account(name, credential, mock.address).await?;
         }
-        let key =
-            relay.add_key(&json!({"name": "kill", "daily_limit": {"amount": "100000", "currency": "USD"}})).await?;
+        let key = relay
+            .add_key(&json!({"name": "kill", "daily_cost_limit": {"amount": "100000", "currency": "USD"}}))
+            .await?;
         Ok(Self { mock, relay, key, database, _dir: dir })
     }
 

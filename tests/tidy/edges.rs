@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("config", &["actors::domain"]),
     ("observe", &["actors::domain"]),
     ("mock", &["actors::domain"]),
-    ("upstream", &["dialect", "transport", "actors::domain"]),
+    ("upstream", &["dialect", "transport", "actors::domain", "actors::ports"]),
     ("identity", &["store", "cache", "actors::domain", "actors::clock"]),
     ("integrations", &["actors::domain"]),
     ("relay", &["identity", "cache", "upstream", "transport", "dialect", "journal", "observe", "actors"]),
@@ -45,7 +45,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// Standard library modules with one owner.
 const STD_OWNERS: &[(&[&str], &[&str])] = &[
     (&["std", "env"], &["src/config/", "src/cli/", "build.rs", "bench/"]),
-    (&["std", "process", "Command"], &["bench/"]),
+    (&["std", "process", "Command"], &["bench/", "build.rs"]),
 ];
 
 #[test]
@@ -109,6 +109,8 @@ fn outside_things_are_named_by_their_owner_only() {
 #[test]
 fn pure_files_stay_pure() {
     let impure = ["actix", "actix_rt", "tokio"];
+    // A reply channel is a value: state machines keep it and hand it to the effect that answers.
+    let is_reply = |named: &Named| named.segments.starts_with(&["tokio", "sync", "oneshot"].map(str::to_owned));
     let offenders: Vec<String> = tree::sources()
         .iter()
         .filter(|s| {
@@ -119,7 +121,7 @@ fn pure_files_stay_pure() {
         .flat_map(|source| {
             items::paths(&source.syntax).into_iter().filter_map(|named| {
                 let first = named.segments.first()?;
-                (impure.contains(&first.as_str()) && named.segments.len() > 1)
+                (impure.contains(&first.as_str()) && named.segments.len() > 1 && !is_reply(&named))
                     .then(|| format!("{}: {}", source.at(named.line), named.segments.join("::")))
             })
         })

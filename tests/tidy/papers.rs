@@ -63,6 +63,17 @@ fn readme_targets_exist_in_the_makefile() {
 }
 
 #[test]
+fn every_variable_is_in_the_example() {
+    let example = tree::read(".env.example").unwrap_or_default();
+    let offenders: Vec<String> = default_keys()
+        .into_iter()
+        .map(|path| format!("QUOTALANE_{}", path.to_uppercase().replace('.', "__").replace('-', "_")))
+        .filter(|name| !example.lines().any(|line| line.starts_with(&format!("{name}="))))
+        .collect();
+    assert_none(".env.example misses a key of configs/default.yaml:", &offenders);
+}
+
+#[test]
 fn banned_crates_are_not_locked() {
     let rules = tree::read("deny.toml").unwrap_or_default();
     let lock = tree::read("Cargo.lock").unwrap_or_default();
@@ -85,6 +96,22 @@ fn commands(path: &str) -> BTreeSet<String> {
         let command = line.split(" # ").next().unwrap_or_default().trim();
         if inside && !command.is_empty() && !command.starts_with('#') {
             found.insert(command.to_owned());
+        }
+    }
+    found
+}
+
+/// The paths of `configs/default.yaml`: nested maps of scalars, two spaces per level.
+fn default_keys() -> Vec<String> {
+    let text = tree::read("configs/default.yaml").unwrap_or_default();
+    let (mut path, mut found) = (Vec::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        path.truncate(key.len().saturating_sub(key.trim_start().len()) / 2);
+        path.push(key.trim());
+        let value = value.split(" #").next().unwrap_or_default().trim();
+        if !value.is_empty() {
+            found.push(path.join("."));
         }
     }
     found

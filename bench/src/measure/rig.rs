@@ -119,11 +119,12 @@ impl Rig {
     }
 }
 
-/// A key with every check on: request and token rates, slots, a daily cap, a restricted model list.
+/// A key with every check on: request rate, slots, a daily money limit, a restricted model list.
 fn everything_on() -> serde_json::Value {
     json!({
-        "name": "bench", "rpm_limit": 100_000_000, "tpm_limit": 1_000_000_000_000_i64,
-        "max_concurrency": 100_000, "daily_limit": {"amount": "1000000", "currency": "USD"},
+        "name": "bench", "rpm_limit": 100_000_000, "concurrency_limit": 100_000,
+        "daily_cost_limit": {"amount": "1000000", "currency": "USD"},
+        "model_allow": ["claude-*"],
     })
 }
 

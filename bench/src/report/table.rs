@@ -9,11 +9,7 @@ use super::Results;
 /// Aligned text.
 pub fn plain(results: &Results) -> String {
     let mut out = header(results);
-    let _ = writeln!(
-        out,
-        "{:<4} {:<54} {:>11} {:>9} {:>10}  {:<14} {}",
-        "", "", "QuotaLane", "nginx", "compared", "goal", ""
-    );
+    let _ = writeln!(out, "{:<4} {:<54} {:>11} {:>9} {:>10}  goal", "", "", "QuotaLane", "nginx", "compared");
     for figure in &results.figures {
         let nginx = figure.nginx.map(number).unwrap_or_default();
         let value = format!("{} {}", number(figure.value), figure.unit);

@@ -23,7 +23,7 @@ pub struct Mock {
 /// How the mock writes its streams.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Script {
-    /// Pause before each delta.
+    /// Pause before each event.
     pub delay_ms: u64,
     /// Content deltas per stream.
     pub events: usize,
