@@ -214,15 +214,10 @@ impl Parts {
         let rules = egress_rules(config)?;
         let egress = EgressThread::spawn(Arc::clone(&rules))?;
         let publisher = Publisher::new(storage.db.clone(), storage.sealer.clone());
-        let oauth = OAuthConfig {
-            token_url: config.claude_oauth.token_url.clone(),
-            client_id: config.claude_oauth.client_id.clone(),
-            ..OAuthConfig::default()
-        };
         let vendor = VendorCalls {
             egress,
             proxies: Arc::clone(&publisher.proxies),
-            oauth: Arc::new(oauth),
+            oauth: Arc::new(oauth_config(config)),
             clock: clock.clone(),
         };
         let late = LateSettings::default();
@@ -247,6 +242,14 @@ async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Resul
         sha256: true,
     };
     Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
+}
+
+fn oauth_config(config: &Config) -> OAuthConfig {
+    OAuthConfig {
+        token_url: config.claude_oauth.token_url.clone(),
+        client_id: config.claude_oauth.client_id.clone(),
+        ..OAuthConfig::default()
+    }
 }
 
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
