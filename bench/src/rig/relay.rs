@@ -14,6 +14,12 @@ use crate::http;
 /// Credentials of the administrator that a rig creates; they live as long as its temporary directory.
 const ADMIN: (&str, &str) = ("bench-admin", "Bench-Password-2026");
 
+/// Master key and JWT secret of a rig; they protect nothing but its temporary directory.
+const SECRETS: (&str, &str) = (
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+);
+
 /// How to run the product.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -63,8 +69,8 @@ impl Plan {
             ("QUOTALANE_DATABASE__URL", format!("sqlite://{}", self.database().display())),
             ("QUOTALANE_DATABASE__AUTO_MIGRATE", "true".to_owned()),
             ("QUOTALANE_JOURNAL__DIR", self.dir.join("journal").display().to_string()),
-            ("QUOTALANE_SECURITY__MASTER_KEY", "6b".repeat(32)),
-            ("QUOTALANE_SECURITY__JWT_SECRET", "bench-only-jwt-secret-".repeat(3)),
+            ("QUOTALANE_SECURITY__MASTER_KEY", SECRETS.0.to_owned()),
+            ("QUOTALANE_SECURITY__JWT_SECRET", SECRETS.1.to_owned()),
             ("QUOTALANE_ADMIN__USERNAME", ADMIN.0.to_owned()),
             ("QUOTALANE_ADMIN__PASSWORD", ADMIN.1.to_owned()),
             ("QUOTALANE_LOG__FORMAT", "json".to_owned()),
