@@ -2,6 +2,9 @@
 
 mod captures;
 mod corpus;
+mod mock;
+mod mock_faults;
+mod plain_http;
 mod prepare;
 mod sample;
 mod verdicts;
