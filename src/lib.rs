@@ -1,5 +1,6 @@
 //! QuotaLane: one dependable, metered endpoint over a pool of upstream AI accounts. The edges around the engine.
 
+pub mod cache;
 pub mod config;
 pub mod dialect;
 pub mod journal;

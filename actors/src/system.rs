@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::account::AccountsHandle;
-use crate::account::actor::AccountDeps;
 use crate::account::audience::Audience;
+use crate::account::deps::AccountDeps;
 use crate::account::directory::Directory;
 use crate::account::due::DueBoard;
 use crate::billing::BillingHandle;
@@ -27,11 +27,17 @@ use crate::supervise::{Order, Supervisor, Wards, spent_today};
 use crate::usage::UsageHandle;
 
 mod assembly;
+#[cfg(test)]
+mod tests;
 
 pub use crate::supervise::OnCrashLoop;
 
 /// A stopping engine waits at most this long for usage to reach SQL; what is left is in the journal.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+/// A stopping engine waits at most this long for token exchanges: a pair that is not stored is lost, and the account with it.
+const EXCHANGE_PATIENCE: Duration = Duration::from_secs(10);
+/// A starting engine waits at most this long for every account to show itself.
+const FIRST_VIEWS: Duration = Duration::from_secs(5);
 
 /// What the engine asks of the outside.
 #[derive(Clone)]
@@ -110,8 +116,6 @@ pub struct Engine {
     pub clock: Clock,
     /// Who is up.
     pub actors: Actors,
-    /// Counters of accounts and supervision.
-    pub(crate) counters: Counters,
 }
 
 impl Engine {
@@ -176,6 +180,7 @@ impl EngineThread {
 pub struct Running {
     engine: Engine,
     orders: mpsc::UnboundedSender<Order>,
+    board: Rc<DueBoard>,
     tasks: Vec<actix_rt::task::JoinHandle<()>>,
     close: Box<dyn FnOnce()>,
 }
@@ -187,6 +192,9 @@ impl Running {
         self.engine.outbox.flush();
         if tokio::time::timeout(FLUSH_PATIENCE, self.engine.usage.flush()).await.is_err() {
             tracing::warn!("usage could not be stored in time; the journal keeps it for the next start");
+        }
+        if tokio::time::timeout(EXCHANGE_PATIENCE, self.board.exchanges_ended()).await.is_err() {
+            tracing::error!("a token exchange did not end in time");
         }
         let _ = self.orders.send(Order::Stop);
         (self.close)();
@@ -228,15 +236,27 @@ pub async fn launch(
         counters,
     });
     let mut wards = Wards::new(deps, Arc::clone(&directory), orders.clone());
+    let accounts = stored.len();
     wards.create_all(stored);
 
     let supervisor = Supervisor::new(inbox, wards, wired.singletons);
     let mut tasks = vec![actix_rt::spawn(supervisor.run())];
-    let board_clock = clock;
-    tasks.push(actix_rt::spawn(async move { board.run(&directory, &board_clock).await }));
+    let alarm = Rc::clone(&board);
+    tasks.push(actix_rt::spawn(async move { alarm.run(&directory, &clock).await }));
     tasks.extend(config.resync.map(|every| actix_rt::spawn(resync(ports.accounts, every, orders.clone()))));
-    let running = Running { engine: wired.engine.clone(), orders, tasks, close: wired.close };
-    Ok((wired.engine, running))
+    let engine = wired.engine;
+    if tokio::time::timeout(FIRST_VIEWS, all_shown(&engine, accounts)).await.is_err() {
+        tracing::warn!("not every account has shown itself yet");
+    }
+    let running = Running { engine: engine.clone(), orders, board, tasks, close: wired.close };
+    Ok((engine, running))
+}
+
+/// Returns when the scheduler has seen every account, so that the first request finds them.
+async fn all_shown(engine: &Engine, accounts: usize) {
+    while engine.scheduler.views().await.len() < accounts {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Compares stored versions with the running ones now and then; another instance may have written.

@@ -2,10 +2,12 @@
 
 mod builders;
 mod engine;
+mod faults;
 mod ports;
 mod vendor;
 
 pub use builders::{START, api_key, key, lease_ended, oauth, oauth_account, report, route, spec};
 pub use engine::{FakePorts, TestEngine};
+pub use faults::panic_scheduler;
 pub use ports::{MemoryAccounts, MemorySettings, NoChores, RecordedUsage};
 pub use vendor::FakeVendor;

@@ -5,6 +5,7 @@
 
 pub mod signals;
 
+pub mod counters;
 pub mod lookups;
 pub mod publish;
 pub mod settings;
@@ -31,8 +32,8 @@ use crate::config::Config;
 use crate::http::probes::Exporter;
 use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
-use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
+use crate::observe::{Metrics, access};
 use crate::relay::{RelayParts, RelayShared};
 use crate::store::ports::{SqlAccounts, SqlChores};
 use crate::store::{StoreError, instances::ClaimError};
@@ -115,6 +116,7 @@ impl Application {
         let lifecycle = Lifecycle::default();
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry)?);
+        access::start(metrics.log_dropped().clone())?;
         let storage = Storage::open(&config, &clock).await?;
         let (left, report) = storage.replay(&clock).await?;
         if report.settled + report.interrupted > 0 {
@@ -145,21 +147,25 @@ impl Application {
         let probes = Data::new(checks::probes(&parts, &lifecycle));
         let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
+        let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {
             relay: Arc::clone(&relay),
             rules: Arc::clone(&parts.rules),
             journal: parts.storage.journal.clone(),
             probes: probes.clone(),
+            clock: time.clone(),
             admin: management::state(&config, &parts, &metrics, &lifecycle)?,
             trusted: management::trusted_proxies(&config)?,
         };
         let main = server::main_server(listener, config.server.workers, worker)?;
-        let ops = ops.map(|listener| server::ops_server(listener, probes, exporter)).transpose()?;
+        let ops = ops.map(|listener| server::ops_server(listener, probes, time, exporter)).transpose()?;
         let servers = Servers { main: main.handle(), ops: ops.as_ref().map(actix_web::dev::Server::handle) };
         let mut followers = vec![actix_rt::spawn(async move { stop::log_end(main.await) })];
         followers.extend(ops.map(|ops| actix_rt::spawn(async move { stop::log_end(ops.await) })));
         let follow = settings::follow_network(parts.engine.settings.clone(), Arc::clone(&parts.rules));
         followers.push(actix_rt::spawn(follow));
+        let recount = counters::Recount::new(&parts.storage, parts.engine.settings.clone());
+        followers.push(actix_rt::spawn(recount.run()));
         lifecycle.enter(Phase::Serving);
         Ok(Self {
             addr,
@@ -208,15 +214,10 @@ impl Parts {
         let rules = egress_rules(config)?;
         let egress = EgressThread::spawn(Arc::clone(&rules))?;
         let publisher = Publisher::new(storage.db.clone(), storage.sealer.clone());
-        let oauth = OAuthConfig {
-            token_url: config.claude_oauth.token_url.clone(),
-            client_id: config.claude_oauth.client_id.clone(),
-            ..OAuthConfig::default()
-        };
         let vendor = VendorCalls {
             egress,
             proxies: Arc::clone(&publisher.proxies),
-            oauth: Arc::new(oauth),
+            oauth: Arc::new(oauth_config(config)),
             clock: clock.clone(),
         };
         let late = LateSettings::default();
@@ -243,6 +244,14 @@ async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Resul
     Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
 }
 
+fn oauth_config(config: &Config) -> OAuthConfig {
+    OAuthConfig {
+        token_url: config.claude_oauth.token_url.clone(),
+        client_id: config.claude_oauth.client_id.clone(),
+        ..OAuthConfig::default()
+    }
+}
+
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
     let rules = EgressRules::new(&[], &[]).map_err(|e| StartError::Network(e.to_string()))?;
     let rules = match &config.ca_file {
@@ -262,7 +271,7 @@ fn ports(
     let clock = vendor.clock.clone();
     Ports {
         accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
-        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late)),
         vendor: Arc::new(vendor),
         settings: Arc::new(layers),
         chores: Arc::new(SqlChores {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use actors::clock::Clock;
 
 use crate::http::admin::{self, AdminState};
 use crate::http::extract::TrustedProxies;
@@ -37,6 +38,8 @@ pub struct WorkerParts {
     pub journal: JournalDir,
     /// Probes.
     pub probes: Data<Probes>,
+    /// Time.
+    pub clock: Data<Clock>,
     /// The management API.
     pub admin: Data<AdminState>,
     /// Networks whose `X-Forwarded-For` is believed.
@@ -57,6 +60,7 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         App::new()
             .app_data(relay)
             .app_data(parts.probes.clone())
+            .app_data(parts.clock.clone())
             .app_data(parts.admin.clone())
             .app_data(parts.trusted.clone())
             .configure(probes::configure)
@@ -81,10 +85,16 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn ops_server(listener: TcpListener, probes: Data<Probes>, exporter: Data<Exporter>) -> std::io::Result<Server> {
+pub fn ops_server(
+    listener: TcpListener,
+    probes: Data<Probes>,
+    clock: Data<Clock>,
+    exporter: Data<Exporter>,
+) -> std::io::Result<Server> {
     let server = HttpServer::new(move || {
         App::new()
             .app_data(probes.clone())
+            .app_data(clock.clone())
             .app_data(exporter.clone())
             .app_data(Data::new(ShowDetails))
             .configure(probes::configure)

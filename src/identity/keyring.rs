@@ -188,8 +188,10 @@ impl Keyring {
 
     fn keep(&self, found: FoundKey, raw: &str, tag: Tag, epoch: u64, now: Timestamp) -> Arc<KeyPolicy> {
         let policy = Arc::new(found.policy);
-        if self.0.epoch.load(Ordering::Acquire) == epoch {
-            self.0.cache.put(tag, Entry::new(Arc::clone(&policy), found.valid_until, now), now);
+        self.0.cache.put(tag, Entry::new(Arc::clone(&policy), found.valid_until, now), now);
+        // Looked at after the entry is visible: either whoever drops keys sees the entry, or we see that they did.
+        if self.0.epoch.load(Ordering::Acquire) != epoch {
+            self.0.cache.remove(&tag);
         }
         let current = self.digest(raw);
         if found.digest.scheme != current.scheme {

@@ -7,6 +7,7 @@ pub mod pepper;
 
 pub mod password;
 pub mod setup;
+pub mod throttle;
 pub mod token;
 
 pub mod seal;

@@ -1,61 +1,33 @@
 //! The actor: translates messages into events of the state machine, and its effects into messages and port calls.
 
-use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::fut::wrap_future;
-use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler};
+use actix::{Actor, ActorContext, Context, Handler};
 
-use super::audience::Audience;
-use super::due::DueBoard;
-use super::effects::{Call, Decided, Effects};
+use super::chronicle;
+use super::deps::AccountDeps;
+use super::effects::{Decided, Effects};
 use super::messages::{
     Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
     RefreshNow, ReleaseLease, Reload, Reset, Retire, StatusSaved, Tested,
 };
 use super::state::AccountState;
-use super::{chronicle, exchange};
-use crate::clock::Clock;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::guard::Lease;
 use crate::handle::Mailbox;
-use crate::metrics::Counters;
-use crate::outbox::Outbox;
-use crate::ports::{AccountStore, Vendor};
 use crate::scheduler::messages::AcquireDecided;
-use crate::settings::SharedSettings;
 use crate::takes_obligations;
 
 /// Room for one `Acquire` and one `Ended` of each request in flight, and a batch of workers; see the module docs.
 pub const MAILBOX: usize = 4_096;
 
-/// What every account's actor works with.
-pub struct AccountDeps {
-    /// Time.
-    pub clock: Clock,
-    /// Settings in force.
-    pub settings: SharedSettings,
-    /// Storage.
-    pub store: Arc<dyn AccountStore>,
-    /// Vendors.
-    pub vendor: Arc<dyn Vendor>,
-    /// Who watches the accounts: the scheduler.
-    pub audience: Arc<dyn Audience>,
-    /// Where lease guards report.
-    pub outbox: Outbox,
-    /// Alarm clock.
-    pub board: Rc<DueBoard>,
-    /// Event counters.
-    pub counters: Counters,
-}
-
 /// One account; see the module docs.
 pub struct AccountActor {
-    state: AccountState,
-    deps: Rc<AccountDeps>,
-    mailbox: Mailbox<Self>,
+    pub(super) state: AccountState,
+    pub(super) deps: Rc<AccountDeps>,
+    pub(super) mailbox: Mailbox<Self>,
 }
 
 impl AccountActor {
@@ -98,42 +70,6 @@ impl AccountActor {
             |(id, credential)| Lease::new(id, Arc::clone(self.state.spec()), credential, self.deps.outbox.clone());
         let result = grant.map(|grant| Acquired { lease: lease(grant) }).ok_or(AcquireRefused);
         self.deps.audience.decided(AcquireDecided { attempt, view: Box::new(self.state.view(now)), result });
-    }
-
-    fn call(&self, call: Call, ctx: &mut Context<Self>) {
-        let spec = Arc::clone(self.state.spec());
-        match call {
-            Call::Load(generation) => {
-                Self::then(ctx, self.deps.store.load(spec.id), move |result| Loaded { generation, result });
-            }
-            Call::SaveStatus(generation, status, reason) => {
-                let saving = self.deps.store.save_status(spec.id, status, reason);
-                Self::then(ctx, saving, move |result| StatusSaved { generation, result });
-            }
-            Call::Probe(generation, credential) => {
-                Self::then(ctx, self.deps.vendor.probe(spec, credential), move |result| Probed { generation, result });
-            }
-            Call::Exchange(generation, base) => {
-                let ports = (Arc::clone(&self.deps.store), Arc::clone(&self.deps.vendor));
-                exchange::start(Rc::clone(self.state.cell()), self.mailbox.clone(), ports, spec, (generation, base));
-            }
-        }
-    }
-
-    /// Calls a port; its answer comes back as a message to this very life of the actor.
-    fn then<T: 'static, M>(
-        ctx: &mut Context<Self>,
-        answer: impl Future<Output = T> + 'static,
-        message: impl FnOnce(T) -> M + 'static,
-    ) where
-        Self: Handler<M>,
-        M: actix::Message + Send + 'static,
-        M::Result: Send,
-    {
-        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, actor: &mut Self, _| {
-            // Nobody is there only when the system has stopped.
-            let _ = actor.mailbox.tell(message(result));
-        }));
     }
 }
 

@@ -67,6 +67,8 @@ pub struct AccountCell {
     pub due: Cell<Timestamp>,
     /// A token exchange is under way. It goes on when the actor dies, and no second one may start beside it.
     pub exchanging: Cell<bool>,
+    /// The status of `last_known` is not in storage yet.
+    pub status_unsaved: Cell<bool>,
     /// Rebuilds since the process started.
     pub restarts: Cell<u32>,
 }
@@ -83,6 +85,7 @@ impl AccountCell {
             generation: Cell::new(0),
             due: Cell::new(Timestamp(i64::MAX)),
             exchanging: Cell::new(false),
+            status_unsaved: Cell::new(false),
             restarts: Cell::new(0),
         }
     }

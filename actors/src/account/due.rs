@@ -63,6 +63,13 @@ impl DueBoard {
         }
     }
 
+    /// Returns when no token exchange is under way.
+    pub async fn exchanges_ended(&self) {
+        while self.cells.borrow().values().any(|cell| cell.exchanging.get()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     fn visit(&self, directory: &Directory, now: Timestamp) {
         let mut earliest = NEVER;
         for cell in self.cells.borrow().values() {

@@ -32,7 +32,9 @@ mod windows;
 
 pub mod actor;
 pub mod audience;
+mod call;
 mod chronicle;
+pub mod deps;
 pub mod directory;
 pub mod due;
 mod effects;

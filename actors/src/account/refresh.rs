@@ -216,17 +216,17 @@ impl Refresh {
         }
     }
 
-    /// The exchange answered.
+    /// The exchange answered. `None` = it was not this round's: an earlier life of the actor started it.
     pub fn exchanged(
         &mut self,
         now: Timestamp,
         generation: u64,
         result: Result<Arc<Credential>, RefreshError>,
-    ) -> Turn {
+    ) -> Option<Turn> {
         if generation != self.generation || self.phase != Phase::Exchanging {
-            return Turn::default();
+            return None;
         }
-        match result {
+        Some(match result {
             Ok(stored) => self.renewed(now, stored),
             Err(RefreshError::Permanent(text)) => {
                 self.refusal = text;
@@ -241,7 +241,7 @@ impl Refresh {
                 }
                 None => self.failed(now, error),
             },
-        }
+        })
     }
 
     fn is_newer(&self, credential: &Credential) -> bool {

@@ -60,6 +60,7 @@ impl AccountState {
             ledger.set_limits(now, &spec, settings.timezone.0);
             cell.standing.borrow_mut().circuit.set_probing(now, ledger.has_probe());
         }
+        let status_write = StatusWrite::new(lives, now, cell.status_unsaved.get());
         let mut state = Self {
             refresh: Refresh::new(spec.id, lives),
             cell,
@@ -69,7 +70,7 @@ impl AccountState {
             given_after_401: i64::MIN,
             waiters: Vec::new(),
             parked: Vec::new(),
-            status_write: StatusWrite::new(lives),
+            status_write,
             probe: None,
             probes_started: lives,
             retest_at: None,
@@ -110,6 +111,7 @@ impl AccountState {
         };
         if replaced {
             self.take_credential(stored.credential);
+            self.retest_at = None;
             self.refresh.replaced();
             self.settle_waiters(now, &mut fx);
         }

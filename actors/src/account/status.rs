@@ -27,9 +27,9 @@ pub struct StatusWrite {
 }
 
 impl StatusWrite {
-    /// Nothing to write.
-    pub fn new(generation: u64) -> Self {
-        Self { generation, pending: false, retry_at: None }
+    /// Nothing to write, unless an earlier life of the actor left a status that never reached storage.
+    pub fn new(generation: u64, now: Timestamp, unsaved: bool) -> Self {
+        Self { generation, pending: unsaved, retry_at: unsaved.then_some(now) }
     }
 
     /// When a failed write is tried again.
@@ -52,6 +52,7 @@ impl AccountState {
         if saved.generation == self.status_write.generation {
             self.status_write.pending = saved.result.is_err();
             self.status_write.retry_at = saved.result.is_err().then(|| now.plus(WRITE_AGAIN));
+            self.cell.status_unsaved.set(self.status_write.pending);
         }
         Effects::default()
     }
@@ -114,6 +115,7 @@ impl AccountState {
 
     fn write_status(&mut self, fx: &mut Effects) {
         self.status_write = StatusWrite { generation: self.status_write.generation + 1, pending: true, retry_at: None };
+        self.cell.status_unsaved.set(true);
         let (status, reason) = (self.spec.status, self.spec.status_reason.clone());
         fx.calls.push(Call::SaveStatus(self.status_write.generation, status, reason));
     }

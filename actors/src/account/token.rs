@@ -64,11 +64,9 @@ impl AccountState {
     /// An exchange ended, perhaps one that an earlier life of the actor started.
     pub fn on_exchanged(&mut self, now: Timestamp, settings: &Settings, done: Exchanged) -> Effects {
         let mut fx = Effects::default();
-        let turn = self.refresh.exchanged(now, done.generation, done.result.clone());
-        let known = turn.step.is_some() || turn.end.is_some() || self.refresh.wake_at().is_some();
-        self.follow(now, settings, turn, &mut fx);
-        if !known {
-            self.take_stray(now, done.result, &mut fx);
+        match self.refresh.exchanged(now, done.generation, done.result.clone()) {
+            Some(turn) => self.follow(now, settings, turn, &mut fx),
+            None => self.take_stray(now, done.result, &mut fx),
         }
         fx
     }
@@ -115,6 +113,7 @@ impl AccountState {
     pub(super) fn take_credential(&mut self, new: Option<Arc<Credential>>) {
         self.credential = new;
         self.refused = None;
+        self.pass = None;
     }
 
     /// The moment at which the token wants attention.

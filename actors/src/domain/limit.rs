@@ -43,6 +43,8 @@ pub struct SlidingWindow {
     ring: Box<[i64]>,
     /// Newest bucket that was written.
     newest: i64,
+    /// Sum of the ring, so that reading costs nothing while no bucket leaves.
+    total: i64,
 }
 
 impl SlidingWindow {
@@ -50,7 +52,7 @@ impl SlidingWindow {
     pub fn new(window_ms: i64, limit: i64) -> Self {
         let bucket_ms = if window_ms < 60_000 { 1_000 } else { window_ms / 60 };
         let count = usize::try_from(window_ms / bucket_ms).unwrap_or(60).clamp(1, 60);
-        Self { limit, bucket_ms, ring: vec![0; count + 1].into_boxed_slice(), newest: i64::MIN }
+        Self { limit, bucket_ms, ring: vec![0; count + 1].into_boxed_slice(), newest: i64::MIN, total: 0 }
     }
 
     /// The cap.
@@ -89,7 +91,7 @@ impl SlidingWindow {
         }
         let oldest = self.newest.saturating_sub(self.count() - 1);
         let left: i64 = (oldest..oldest.saturating_add(gone)).map(|b| self.value(b)).sum();
-        self.ring.iter().sum::<i64>() - left
+        self.total - left
     }
 
     /// Milliseconds until `cost` could pass; 0 when it passes now. A cost above the limit itself never passes: `None`.
@@ -117,25 +119,28 @@ impl SlidingWindow {
             for bucket in first_stale + 1..=current {
                 let slot = self.slot(bucket);
                 if let Some(value) = self.ring.get_mut(slot) {
-                    *value = 0;
+                    self.total -= std::mem::take(value);
                 }
             }
             self.newest = current;
         }
-        let slot = self.slot(current.max(self.newest));
-        if let Some(value) = self.ring.get_mut(slot) {
-            *value = value.saturating_add(cost).max(0);
-        }
+        self.change(current.max(self.newest), cost);
         current.max(self.newest)
+    }
+
+    fn change(&mut self, bucket: i64, delta: i64) {
+        let slot = self.slot(bucket);
+        if let Some(value) = self.ring.get_mut(slot) {
+            let changed = value.saturating_add(delta).max(0);
+            self.total = self.total.saturating_add(changed - *value);
+            *value = changed;
+        }
     }
 
     /// Adds `delta` to the bucket of a reservation; dropped when that bucket has left the window.
     pub fn correct(&mut self, bucket: i64, delta: i64) {
         if bucket <= self.newest && bucket > self.newest - self.count() {
-            let slot = self.slot(bucket);
-            if let Some(value) = self.ring.get_mut(slot) {
-                *value = value.saturating_add(delta).max(0);
-            }
+            self.change(bucket, delta);
         }
     }
 }

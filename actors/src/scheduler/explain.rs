@@ -64,8 +64,8 @@ pub struct DecisionRecord {
     pub sticky: StickyTrace,
     /// Accounts that were looked at, at most 64.
     pub candidates: Vec<Candidate>,
-    /// Dimensions of the best candidates.
-    pub dims: Vec<(AccountId, Vec<DimensionScore>)>,
+    /// Bounded dimensions of the best candidates, at most eight accounts.
+    pub dims: Vec<(AccountId, DimensionScore)>,
     /// The account that was reserved.
     pub chosen: Option<AccountId>,
     /// Its lease.
@@ -147,7 +147,7 @@ impl Serialize for Listed<'_> {
 
 struct One<'a> {
     candidate: &'a Candidate,
-    dims: &'a [(AccountId, Vec<DimensionScore>)],
+    dims: &'a [(AccountId, DimensionScore)],
 }
 
 impl Serialize for One<'_> {
@@ -164,8 +164,10 @@ impl Serialize for One<'_> {
             }
             return one.end();
         }
-        let dims = self.dims.iter().find(|(account, _)| *account == c.account).map(|(_, dims)| dims);
-        let mut one = serializer.serialize_struct("Candidate", if dims.is_some() { 9 } else { 8 })?;
+        let mut dims: Vec<&DimensionScore> =
+            self.dims.iter().filter(|(account, _)| *account == c.account).map(|(_, score)| score).collect();
+        dims.sort_by_key(|score| score.d);
+        let mut one = serializer.serialize_struct("Candidate", if dims.is_empty() { 8 } else { 9 })?;
         one.serialize_field("account_id", &c.account)?;
         one.serialize_field("tier", &[c.tier.0, c.tier.1])?;
         one.serialize_field("eligible", &true)?;
@@ -174,8 +176,8 @@ impl Serialize for One<'_> {
         one.serialize_field("health", &c.health)?;
         one.serialize_field("weight", &c.weight)?;
         one.serialize_field("last_assigned_seq", &c.last_assigned_seq)?;
-        if let Some(dims) = dims {
-            one.serialize_field("dims", dims)?;
+        if !dims.is_empty() {
+            one.serialize_field("dims", &dims)?;
         }
         one.end()
     }

@@ -1,169 +1,18 @@
 //! Who may serve a request at all: the rows of `scheduling.md` §3 in their order; the first that fails is the reason.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::account::view::{Breaker, Cooldown, CredentialState};
-use crate::domain::account::{AccountKind, AccountStatus, Visibility};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Visibility};
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::route::{Endpoint, RouteRequest};
 use crate::domain::settings::Settings;
 use crate::domain::time::{HOUR, SECOND, Timestamp};
-use crate::domain::window::{WindowKind, WindowStatus};
+use crate::domain::window::{WindowKind, WindowSnapshot, WindowStatus};
 
+use super::exclusion::{Excluded, Exclusion};
 use super::headroom::{HeadroomContext, Rates, believable_reset, budget_used};
 use super::pool::Member;
-
-/// Why an account cannot serve a request now. Shown as its reason code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the reason code of the same name, defined in `scheduling.md` §3")]
-pub enum Exclusion {
-    Deleted,
-    Disabled,
-    Status(AccountStatus),
-    Unschedulable,
-    AccountExpired,
-    TypeNotAllowed,
-    DedicatedToOther,
-    NotBound,
-    GroupMismatch,
-    TagMismatch,
-    AlreadyTried,
-    ModelNotSupported,
-    EndpointNotSupported,
-    /// The account's actor is being rebuilt, or refused for a reason that its view does not show; momentary.
-    Restarting,
-    TokenUnavailable,
-    BreakerOpen,
-    ProbeInFlight,
-    /// The entry of the account's table, shared instead of copied because decisions are recorded on the hot path.
-    Cooldown(Arc<[Cooldown]>, usize),
-    VendorWindow(WindowKind),
-    VendorThreshold(WindowKind),
-    VendorWarning,
-    BudgetExhausted,
-    RpmExhausted,
-    TpmExhausted,
-    ConcurrencyFull,
-}
-
-impl Exclusion {
-    /// Every label, by [`Self::ordinal`].
-    pub const LABELS: [&'static str; 25] = [
-        "deleted",
-        "disabled",
-        "status",
-        "unschedulable",
-        "account_expired",
-        "type_not_allowed",
-        "dedicated_to_other",
-        "not_bound",
-        "group_mismatch",
-        "tag_mismatch",
-        "already_tried",
-        "model_not_supported",
-        "endpoint_not_supported",
-        "restarting",
-        "token_unavailable",
-        "breaker_open",
-        "probe_in_flight",
-        "cooldown",
-        "vendor_window",
-        "vendor_threshold",
-        "vendor_warning",
-        "budget_exhausted",
-        "rpm_exhausted",
-        "tpm_exhausted",
-        "concurrency_full",
-    ];
-
-    /// Position in [`Self::LABELS`].
-    pub const fn ordinal(&self) -> usize {
-        match self {
-            Self::Deleted => 0,
-            Self::Disabled => 1,
-            Self::Status(_) => 2,
-            Self::Unschedulable => 3,
-            Self::AccountExpired => 4,
-            Self::TypeNotAllowed => 5,
-            Self::DedicatedToOther => 6,
-            Self::NotBound => 7,
-            Self::GroupMismatch => 8,
-            Self::TagMismatch => 9,
-            Self::AlreadyTried => 10,
-            Self::ModelNotSupported => 11,
-            Self::EndpointNotSupported => 12,
-            Self::Restarting => 13,
-            Self::TokenUnavailable => 14,
-            Self::BreakerOpen => 15,
-            Self::ProbeInFlight => 16,
-            Self::Cooldown(..) => 17,
-            Self::VendorWindow(_) => 18,
-            Self::VendorThreshold(_) => 19,
-            Self::VendorWarning => 20,
-            Self::BudgetExhausted => 21,
-            Self::RpmExhausted => 22,
-            Self::TpmExhausted => 23,
-            Self::ConcurrencyFull => 24,
-        }
-    }
-
-    /// The reason code up to its first `:`; the metric label.
-    pub fn label(&self) -> &'static str {
-        Self::LABELS.get(self.ordinal()).copied().unwrap_or("other")
-    }
-
-    /// Rows 1–7: the account is not a candidate for this request, whatever time brings within a wait.
-    pub const fn is_structural(&self) -> bool {
-        self.ordinal() <= 12
-    }
-
-    /// A lack of room that the next finished request may end: worth the short wait of a session.
-    pub const fn is_capacity(&self) -> bool {
-        matches!(
-            self,
-            Self::ConcurrencyFull | Self::RpmExhausted | Self::TpmExhausted | Self::TokenUnavailable | Self::Restarting
-        )
-    }
-}
-
-impl fmt::Display for Exclusion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())?;
-        match self {
-            Self::Status(status) => write!(f, ":{}", status.as_str()),
-            Self::Cooldown(table, index) => match table.get(*index) {
-                Some(entry) => write!(f, ":{}:{}", entry.scope, entry.reason),
-                None => Ok(()),
-            },
-            Self::VendorWindow(kind) | Self::VendorThreshold(kind) => write!(f, ":{}", kind.as_str()),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// An exclusion with its class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Excluded {
-    /// The first reason that failed.
-    pub by: Exclusion,
-    /// Nothing but soft reasons failed: the pool floor may override them.
-    pub soft: bool,
-    /// Worth waiting for in the queue.
-    pub momentary: bool,
-    /// When the reason ends, where that is known.
-    pub until: Option<Timestamp>,
-}
-
-impl Excluded {
-    pub(super) const fn hard(by: Exclusion, until: Option<Timestamp>) -> Self {
-        Self { by, soft: false, momentary: false, until }
-    }
-
-    pub(super) const fn momentary(by: Exclusion, until: Option<Timestamp>) -> Self {
-        Self { by, soft: false, momentary: true, until }
-    }
-}
 
 /// Which accounts the key's binding leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -354,34 +203,45 @@ fn cooldown(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
     Some(Excluded { by: Exclusion::Cooldown(Arc::clone(table), index), soft: worst.soft, momentary, until })
 }
 
-/// Rows 11 and 12. A window whose observation is stale, or whose reset is unknown, past or not believable, says nothing.
+/// How a vendor window stands in the way, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Barrier {
+    Warned,
+    Paused,
+    Full,
+}
+
+/// Rows 11 and 12. A window whose observation is stale, or whose reset is unknown, past or not believable, says nothing. Of
+/// several in the way the first row counts, and of these the one that lasts longest, because it decides when the account
+/// is back.
 fn windows(member: &Member, ask: &Ask<'_>) -> Option<Excluded> {
-    if member.view.windows.is_empty() {
-        return None;
-    }
     let context = ask.headroom_context(0);
-    let live = || {
-        let counting = member.view.windows.iter().filter(|w| context.counts(w));
-        counting.filter_map(|w| Some((w, believable_reset(w, ask.now)?)))
+    let mut worst: Option<(Barrier, Timestamp, WindowKind)> = None;
+    for window in member.view.windows.iter() {
+        let Some(barrier) = barrier(&member.view.spec, window).filter(|_| context.counts(window)) else { continue };
+        let Some(reset) = believable_reset(window, ask.now) else { continue };
+        worst = worst.max(Some((barrier, reset, window.kind)));
+    }
+    let (barrier, reset, kind) = worst?;
+    let reason = match barrier {
+        Barrier::Full => Exclusion::VendorWindow(kind),
+        Barrier::Paused => Exclusion::VendorThreshold(kind),
+        Barrier::Warned => Exclusion::VendorWarning,
     };
-    let whole = |kind| matches!(kind, WindowKind::FiveHour | WindowKind::SevenDay | WindowKind::SevenDayModel);
-    let full = live().filter(|(w, _)| {
-        whole(w.kind) && (w.used_ppm >= 1_000_000 || w.surpassed || w.status == Some(WindowStatus::Rejected))
-    });
-    // The window that lasts longest decides when the account is back.
-    if let Some((window, reset)) = full.max_by_key(|(_, reset)| *reset) {
-        return Some(Excluded::hard(Exclusion::VendorWindow(window.kind), Some(reset)));
+    Some(Excluded::hard(reason, Some(reset)))
+}
+
+fn barrier(spec: &AccountSpec, window: &WindowSnapshot) -> Option<Barrier> {
+    let of_account = matches!(window.kind, WindowKind::FiveHour | WindowKind::SevenDay | WindowKind::SevenDayModel);
+    let full = window.used_ppm >= 1_000_000 || window.surpassed || window.status == Some(WindowStatus::Rejected);
+    if of_account && full {
+        return Some(Barrier::Full);
     }
-    let spec = &member.view.spec;
-    let paused = live().filter(|(w, _)| {
-        spec.auto_pause.get(&w.kind).is_some_and(|percent| *percent > 0 && w.used_ppm >= i64::from(*percent) * 10_000)
-    });
-    if let Some((window, reset)) = paused.max_by_key(|(_, reset)| *reset) {
-        return Some(Excluded::hard(Exclusion::VendorThreshold(window.kind), Some(reset)));
+    let threshold = spec.auto_pause.get(&window.kind).filter(|percent| **percent > 0);
+    if threshold.is_some_and(|percent| window.used_ppm >= i64::from(*percent) * 10_000) {
+        return Some(Barrier::Paused);
     }
-    let warned = live().filter(|(w, _)| spec.pause_on_warning && w.status == Some(WindowStatus::AllowedWarning));
-    let (_, reset) = warned.max_by_key(|(_, reset)| *reset)?;
-    Some(Excluded::hard(Exclusion::VendorWarning, Some(reset)))
+    (spec.pause_on_warning && window.status == Some(WindowStatus::AllowedWarning)).then_some(Barrier::Warned)
 }
 
 /// Rows 13–15: our own limits.

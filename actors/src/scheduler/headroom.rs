@@ -136,14 +136,6 @@ pub fn headroom(view: &AccountView, context: &HeadroomContext<'_>) -> Headroom {
     measure(view, context, &rates)
 }
 
-/// Every bounded dimension of the account, in table order of kinds.
-pub fn dimensions(view: &AccountView, context: &HeadroomContext<'_>) -> Vec<DimensionScore> {
-    let mut scores = Vec::new();
-    visit(view, context, &Rates::of(view, context.now), |score| scores.push(score));
-    scores.sort_by_key(|score| score.d);
-    scores
-}
-
 /// What the account's rate windows hold now, read once per evaluation because reading sums their buckets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rates {
@@ -177,7 +169,13 @@ pub(super) fn measure(view: &AccountView, context: &HeadroomContext<'_>, rates: 
     Headroom { ppm: base * view.health.clamp(0, 100) / 100, bottleneck: tightest.map(|(_, d)| d) }
 }
 
-fn visit(view: &AccountView, context: &HeadroomContext<'_>, rates: &Rates, mut score: impl FnMut(DimensionScore)) {
+/// Calls `score` for every bounded dimension; vendor windows come in the order of the view.
+pub(super) fn visit(
+    view: &AccountView,
+    context: &HeadroomContext<'_>,
+    rates: &Rates,
+    mut score: impl FnMut(DimensionScore),
+) {
     let spec = &view.spec;
     if spec.max_concurrency > 0 {
         let used = i64::from(view.slots_used) + i64::from(context.unconfirmed);
@@ -225,6 +223,9 @@ fn corrected(plain: DimensionScore, reset_in_ms: i64, window_ms: i64, floor: i64
 fn ppm_of(part: i64, whole: i64) -> i64 {
     if whole <= 0 {
         return 0;
+    }
+    if whole == PPM {
+        return part;
     }
     match part.checked_mul(PPM) {
         Some(product) => product / whole,

@@ -25,11 +25,13 @@ mod inquire;
 mod pending;
 mod state;
 
+mod admitting;
 mod refuse;
 mod select;
 mod waiting;
 
-pub mod filter;
+pub mod exclusion;
+mod filter;
 pub mod headroom;
 mod pool;
 pub mod rank;

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
 
-use super::filter::{Ask, Excluded, Exclusion, Reach, check};
+use super::exclusion::{Excluded, Exclusion};
+use super::filter::{Ask, Reach, check};
 use super::headroom::{Headroom, Rates, measure};
 use super::pool::{Member, Pool};
 

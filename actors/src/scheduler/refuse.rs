@@ -4,9 +4,10 @@ use crate::domain::id::AccountId;
 use crate::domain::route::{Refusal, RefusalReason, StickyResult};
 use crate::domain::time::{SECOND, Timestamp};
 
+use super::exclusion::{Excluded, Exclusion};
 use super::explain::{CANDIDATES, DETAILED, DecisionRecord};
-use super::filter::{Ask, Excluded, Exclusion, Reach, knows_model, routing};
-use super::headroom::{DimensionScore, dimensions};
+use super::filter::{Ask, Reach, knows_model, routing};
+use super::headroom::{DimensionScore, Rates, visit};
 use super::pending::{Pending, Turn};
 use super::pool::{Member, Pool};
 use super::rank::{RankKey, Survey, evaluate};
@@ -156,7 +157,7 @@ impl State {
     }
 
     /// The dimensions of the best candidates.
-    fn details(&self, turn: &Turn<'_>, pending: &Pending, found: &Found) -> Vec<(AccountId, Vec<DimensionScore>)> {
+    fn details(&self, turn: &Turn<'_>, pending: &Pending, found: &Found) -> Vec<(AccountId, DimensionScore)> {
         let mut best: Vec<(RankKey, AccountId)> = Vec::with_capacity(DETAILED + 1);
         for (key, account) in found.survey.candidates.iter().filter_map(|c| Some((c.key()?, c.account))) {
             if best.len() < DETAILED || best.last().is_some_and(|(last, _)| key > *last) {
@@ -166,8 +167,12 @@ impl State {
             }
         }
         let ask = pending.ask(turn, found.reach);
-        let member = |account| self.pool.get(account);
-        let scores = |m: &Member| dimensions(&m.view, &ask.headroom_context(m.mirror));
-        best.into_iter().filter_map(|(_, account)| Some((account, scores(member(account)?)))).collect()
+        let mut details = Vec::with_capacity(best.len() * 4);
+        for (_, account) in best {
+            let Some(member) = self.pool.get(account) else { continue };
+            let context = ask.headroom_context(member.mirror);
+            visit(&member.view, &context, &Rates::of(&member.view, turn.now), |score| details.push((account, score)));
+        }
+        details
     }
 }

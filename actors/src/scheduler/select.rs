@@ -5,7 +5,8 @@ use crate::domain::id::AccountId;
 use crate::domain::key::{BindingTarget, StickyMode};
 use crate::domain::route::{RouteRequest, StickyResult};
 
-use super::filter::{Ask, Excluded, Reach};
+use super::exclusion::Excluded;
+use super::filter::{Ask, Reach};
 use super::pending::{Pending, Turn};
 use super::pool::{Member, Pool};
 use super::rank::{Candidate, Survey, evaluate, survey, survey_one};

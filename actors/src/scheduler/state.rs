@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use crate::account::messages::{AcquireRefused, Acquired};
 use crate::account::view::AccountView;
-use crate::billing::messages::{AdmitRefused, Admitted};
-use crate::domain::id::{AccountId, AttemptId, DecisionId, KeyId, UserId};
+use crate::domain::id::{AccountId, AttemptId, DecisionId};
 use crate::domain::route::{DecisionNotes, Refusal, RefusalReason, RouteRequest, StickyResult};
 use crate::domain::time::{SECOND, Timestamp};
 use crate::guard::LeaseEnded;
 
+use super::Grant;
 use super::budget::RetryBudget;
 use super::explain::Records;
 use super::filter::{Reach, check};
@@ -20,9 +20,8 @@ use super::queue::Queue;
 use super::rank::Choice;
 use super::refuse;
 use super::select::{Found, Selector, sticky_session};
-use super::stats::{Counters, Line, Outcome, WaitEnd};
+use super::stats::{Counters, Outcome, WaitEnd};
 use super::sticky::Bindings;
-use super::{Admission, Grant};
 
 /// How long a refusal that the account's view does not explain keeps the attempt away from that account.
 const UNEXPLAINED_MS: i64 = 100;
@@ -100,53 +99,6 @@ impl State {
         self.finish(turn)
     }
 
-    /// The billing actor admitted a request or did not.
-    pub(super) fn on_admit_decided(
-        &mut self,
-        turn: &Turn<'_>,
-        attempt: AttemptId,
-        result: Result<Admitted, AdmitRefused>,
-    ) -> Effects {
-        let admitting = self.pending.get(&attempt).is_some_and(|p| matches!(p.phase, Phase::Admitting(_)));
-        // Dropping an answer that nobody waits for gives everything back.
-        let Some(mut pending) = admitting.then(|| self.pending.remove(&attempt)).flatten() else {
-            return self.finish(turn);
-        };
-        let key = pending.request.key.id;
-        if pending.abandoned() {
-            self.drop_abandoned(turn, pending);
-            return self.finish(turn);
-        }
-        match result {
-            Ok(Admitted { hold, permit, limits }) => {
-                if self.end_wait(turn, &mut pending, WaitEnd::Served) {
-                    self.queue.slots.had_turn(key);
-                }
-                pending.admission = Some(Admission { hold, permit, limits });
-                self.decide(turn, pending);
-            }
-            Err(AdmitRefused::KeyBusy) => self.wait_for_slot(turn, pending, Line::Key),
-            Err(AdmitRefused::UserBusy) => self.wait_for_slot(turn, pending, Line::User),
-            Err(AdmitRefused::Limited { reason, retry_after_ms, reset_at }) => {
-                let waited = pending.wait.is_some();
-                self.refuse(turn, pending, Refusal { reason, retry_after_ms, reset_at, decision: None });
-                if waited {
-                    // The slot that it was asked for is still free: the next in line may want it.
-                    self.ask_head(turn, key);
-                }
-            }
-        }
-        self.finish(turn)
-    }
-
-    /// The billing actor could not be asked.
-    pub(super) fn on_admit_undelivered(&mut self, turn: &Turn<'_>, attempt: AttemptId) -> Effects {
-        if let Some(pending) = self.pending.remove(&attempt) {
-            self.refuse(turn, pending, refuse::plain(RefusalReason::BillingUnavailable, Some(5_000)));
-        }
-        self.finish(turn)
-    }
-
     /// An account granted a slot or did not. Its view comes along either way.
     pub(super) fn on_acquire_decided(
         &mut self,
@@ -216,18 +168,6 @@ impl State {
     /// Leases ended: their accounts are told, and what they free comes back as views.
     pub(super) fn on_leases_ended(&mut self, turn: &Turn<'_>, batch: Vec<LeaseEnded>) -> Effects {
         self.out.extend(batch.into_iter().map(Effect::Ended));
-        self.finish(turn)
-    }
-
-    /// A slot of a key and of its owner came free.
-    pub(super) fn on_key_slot_freed(&mut self, turn: &Turn<'_>, key: KeyId, user: UserId) -> Effects {
-        for lane in self.queue.slots.turns() {
-            let Some(head) = self.queue.slots.head(lane).and_then(|id| self.pending.get(&id)) else { continue };
-            let of_owner = head.request.key.owner.id == user && head.wait.is_some_and(|w| w.line == Line::User);
-            if lane == key || of_owner {
-                self.ask_head(turn, lane);
-            }
-        }
         self.finish(turn)
     }
 
@@ -350,12 +290,6 @@ impl State {
                 self.next_candidate(turn, pending, account);
             }
         }
-    }
-
-    pub(super) fn ask_admission(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
-        pending.phase = Phase::Admitting(turn.now);
-        self.out.extend(pending.admit().map(|admit| Effect::Admit(Box::new(admit))));
-        self.hold(pending);
     }
 
     pub(super) fn hold(&mut self, pending: Box<Pending>) {

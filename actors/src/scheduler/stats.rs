@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::domain::id::KeyId;
 use crate::domain::route::StickyResult;
 
-use super::filter::Exclusion;
+use super::exclusion::Exclusion;
 
 /// Upper bounds of decision times, in microseconds.
 pub const DECISION_BOUNDS_US: [i64; 10] = [5, 10, 20, 50, 100, 250, 500, 1_000, 10_000, 100_000];

@@ -100,7 +100,7 @@ impl State {
     }
 
     /// Takes a waiter out of its line, for a try or for good. Its wait goes on until [`Self::end_wait`].
-    fn take_out(&mut self, attempt: AttemptId) -> Option<Box<Pending>> {
+    pub(super) fn take_out(&mut self, attempt: AttemptId) -> Option<Box<Pending>> {
         let pending = self.pending.remove(&attempt)?;
         if let Some(wait) = pending.wait.filter(|_| pending.phase == Phase::Waiting) {
             self.queue.order(wait.line).remove(pending.request.key.id, attempt);
@@ -126,17 +126,6 @@ impl State {
     /// The asker has gone. Dropping what it holds gives it back.
     pub(super) fn drop_abandoned(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
         self.end_wait(turn, &mut pending, WaitEnd::Left);
-    }
-
-    /// Asks the billing actor again for the first in a key's line.
-    pub(super) fn ask_head(&mut self, turn: &Turn<'_>, key: KeyId) {
-        while let Some(head) = self.queue.slots.head(key) {
-            let Some(pending) = self.take_out(head) else { return };
-            if !pending.abandoned() {
-                return self.ask_admission(turn, pending);
-            }
-            self.drop_abandoned(turn, pending);
-        }
     }
 
     /// Serves waiters of the pool: after a change of one account those whom it concerns, else everyone. Keys take turns.

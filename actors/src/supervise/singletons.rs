@@ -105,3 +105,74 @@ impl Singletons {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::testing::START;
+
+    /// Runs the orders until nothing has come for a virtual minute.
+    async fn obey(singletons: &mut Singletons, orders: &mut mpsc::UnboundedReceiver<Order>) {
+        let patience = std::time::Duration::from_secs(60);
+        while let Ok(Some(order)) = tokio::time::timeout(patience, orders.recv()).await {
+            match order {
+                Order::SingletonDied(which) => singletons.died(which),
+                Order::RebuildSingleton(which) => singletons.rebuild(which),
+                _ => panic!("an order for somebody else"),
+            }
+        }
+    }
+
+    #[actix_rt::test]
+    async fn twenty_deaths_in_a_minute_end_the_process_once() {
+        tokio::time::pause();
+        let (sender, mut orders) = mpsc::unbounded_channel();
+        let ended = Arc::new(AtomicU32::new(0));
+        let noted = Arc::clone(&ended);
+        let counters = Counters::register(&prometheus::Registry::new()).unwrap();
+        let restarts = counters.restarts.clone();
+        let clock = Clock::of_runtime(START);
+        let on_crash_loop: OnCrashLoop = Arc::new(move |actor: &str| {
+            assert_eq!(actor, "usage");
+            noted.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut singletons = Singletons::new(clock.clone(), counters, sender, CrashPolicy::SINGLETONS, on_crash_loop);
+        let births = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&births);
+        let stillborn: Starter = Rc::new(move |ended| {
+            counted.set(counted.get() + 1);
+            ended();
+        });
+        singletons.start(Singleton::Usage, stillborn);
+        obey(&mut singletons, &mut orders).await;
+        assert_eq!((births.get(), ended.load(Ordering::Relaxed)), (20, 1));
+        assert_eq!(restarts.with_label_values(&["usage", "panic"]).get(), 20);
+    }
+
+    #[actix_rt::test]
+    async fn an_actor_that_dies_now_and_then_is_always_rebuilt() {
+        tokio::time::pause();
+        let (sender, mut orders) = mpsc::unbounded_channel();
+        let counters = Counters::register(&prometheus::Registry::new()).unwrap();
+        let on_crash_loop: OnCrashLoop = Arc::new(|actor: &str| panic!("{actor}"));
+        let clock = Clock::of_runtime(START);
+        let mut singletons = Singletons::new(clock, counters, sender, CrashPolicy::SINGLETONS, on_crash_loop);
+        let births = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&births);
+        let mortal: Starter = Rc::new(move |ended| {
+            counted.set(counted.get() + 1);
+            if counted.get() < 100 {
+                actix_rt::spawn(async move {
+                    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+                    ended();
+                });
+            }
+        });
+        singletons.start(Singleton::Scheduler, mortal);
+        obey(&mut singletons, &mut orders).await;
+        assert_eq!(births.get(), 100);
+    }
+}

@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::backoff::{CrashPolicy, Lives};
 use super::{Order, READ_PATIENCE, ReadAccount, order_later};
 use crate::account::AccountActor;
-use crate::account::actor::AccountDeps;
 use crate::account::budget::last_reset;
 use crate::account::cell::{AccountCell, Standing};
+use crate::account::deps::AccountDeps;
 use crate::account::directory::Directory;
 use crate::account::gate::Gate;
 use crate::account::messages::{Reload, Retire};
@@ -158,8 +158,11 @@ impl Wards {
                 self.revive(id);
                 self.rebuild(id, Some(stored));
             }
-            // A rebuild is under way and reads the row by itself.
-            Err(_) => {}
+            // A rebuild is under way, perhaps with an older row in hand.
+            Err(Reload(stored)) => {
+                let last = ward.cell.last_known.borrow().clone();
+                ward.cell.last_known.replace(newest(Some(stored), last));
+            }
         }
     }
 
@@ -218,15 +221,15 @@ impl Wards {
     }
 }
 
-/// The stored row and credential, unless what the actor knew last is newer: a token that was just renewed, or a status that
-/// is not stored yet.
+/// The stored row and credential where they are newer than what the actor knew last: its own may hold a token that was just
+/// renewed, or a status that is not stored yet.
 fn newest(stored: Option<StoredAccount>, last: StoredAccount) -> StoredAccount {
     let Some(stored) = stored else { return last };
     let credential = match (stored.credential, last.credential) {
         (Some(read), Some(known)) if known.version > read.version => Some(known),
         (read, _) => read,
     };
-    let spec = if last.spec.version > stored.spec.version { last.spec } else { stored.spec };
+    let spec = if last.spec.version >= stored.spec.version { last.spec } else { stored.spec };
     StoredAccount { spec, credential }
 }
 

@@ -158,7 +158,6 @@ pub(super) fn wire(
         outbox,
         clock: clock.clone(),
         actors: gauges(&boxes, directory),
-        counters: counters.clone(),
     };
     let ear = Arc::new(SchedulerEar(boxes.scheduler.clone()));
     Wired { engine, singletons, scheduler: ear, close: closer(boxes, Arc::clone(directory)) }

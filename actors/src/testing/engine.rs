@@ -56,6 +56,8 @@ pub struct TestEngine {
     pub engine: Engine,
     /// Its ports.
     pub fakes: FakePorts,
+    /// Counters of accounts and supervision.
+    pub counters: Counters,
     /// For what `/metrics` shows.
     pub registry: prometheus::Registry,
     running: Running,
@@ -67,11 +69,18 @@ impl TestEngine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start(fakes: FakePorts) -> Result<Self, StartError> {
+        Self::start_as(EngineConfig::embedded(Arc::new(|_: &str| ())), fakes).await
+    }
+
+    /// Starts an engine that runs as `config` says.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn start_as(config: EngineConfig, fakes: FakePorts) -> Result<Self, StartError> {
         let registry = prometheus::Registry::new();
         let counters = Counters::register(&registry)?;
-        let config = EngineConfig::embedded(Arc::new(|_: &str| ()));
-        let (engine, running) = launch(config, fakes.ports(), fakes.clock.clone(), counters).await?;
-        Ok(Self { engine, fakes, registry, running })
+        let (engine, running) = launch(config, fakes.ports(), fakes.clock.clone(), counters.clone()).await?;
+        Ok(Self { engine, fakes, counters, registry, running })
     }
 
     /// Lets every message that is under way arrive.

@@ -67,6 +67,10 @@ impl KeyCache {
         known.insert(tag, entry);
     }
 
+    pub fn remove(&self, tag: &Tag) {
+        self.shard(tag).known.write().unwrap_or_else(PoisonError::into_inner).remove(tag);
+    }
+
     pub fn is_unknown(&self, tag: &Tag, now: Timestamp) -> bool {
         let unknown = self.shard(tag).unknown.read().unwrap_or_else(PoisonError::into_inner);
         unknown.get(tag).is_some_and(|until| *until > now)

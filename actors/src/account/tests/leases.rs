@@ -1,5 +1,7 @@
 //! Slots and reservations: never one too many, given back once.
 
+use proptest::prelude::*;
+
 use super::Bench;
 use crate::account::messages::{Acquire, ReleaseLease};
 use crate::domain::account::AccountSpec;
@@ -128,4 +130,50 @@ fn every_view_is_newer_than_the_last() {
     let bench = Bench::keyed();
     let generations: Vec<_> = (0..3).map(|_| bench.view().generation).collect();
     assert!(generations.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+proptest! {
+    #[test]
+    fn no_interleaving_exceeds_a_limit_or_leaks(
+        steps in prop::collection::vec((0_u8..4, 0_i64..9_000), 1..300),
+        slots in 1_u32..6, rpm in 1_u32..30, tokens in 100_u64..2_000, budget in 50_i64..500,
+    ) {
+        let limits = AccountSpec {
+            max_concurrency: slots, rpm_limit: rpm, tpm_limit: tokens, daily_budget: Nanos(budget), ..spec(7)
+        };
+        let mut bench = Bench::of(limits, api_key());
+        let mut live = Vec::new();
+        for (step, ms) in steps {
+            bench.wait(ms);
+            match step {
+                0 | 1 => {
+                    let size = u64::try_from(ms).unwrap_or(0) % 90;
+                    let cost_estimate = Nanos(ms % 40);
+                    let ask = Acquire { tokens_estimate: size, cost_estimate, ..bench.ask() };
+                    live.extend(bench.acquire(ask).map(|lease| (lease, size)));
+                }
+                2 if !live.is_empty() => {
+                    let (lease, size) = live.swap_remove(usize::try_from(ms).unwrap_or(0) % live.len());
+                    let used = AttemptReport {
+                        tokens: Some(size / 2),
+                        cost: Some(Nanos(ms % 20)),
+                        ..report(Verdict::Ok, bench.now, bench.now)
+                    };
+                    bench.end(lease, used);
+                }
+                _ => {
+                    if let Some((lease, _)) = live.pop() {
+                        dropped(&mut bench, lease);
+                    }
+                }
+            }
+            let view = bench.view();
+            prop_assert_eq!(view.slots_used as usize, live.len());
+            prop_assert!(view.slots_used <= slots);
+            prop_assert!(view.rpm.unwrap().used(bench.now.0) <= i64::from(rpm));
+            prop_assert!(view.tpm.unwrap().used(bench.now.0) <= i64::try_from(tokens).unwrap());
+        }
+        live.into_iter().for_each(|(lease, _)| { dropped(&mut bench, lease); });
+        prop_assert_eq!(bench.view().slots_used, 0);
+    }
 }

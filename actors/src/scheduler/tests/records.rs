@@ -110,6 +110,6 @@ fn a_record_names_every_account_of_a_pool_of_64_and_the_group_of_the_key() {
     });
     let mut world = World::new((1..=64).map(|id| view(id, |_, _| ())));
     let record = world.turn(|state, turn| state.simulate(turn, request(1, &group)));
-    assert_eq!((record.candidates.len(), record.dims.len(), record.unlisted), (64, 8, 0));
+    assert_eq!((record.candidates.len(), record.dims.len(), record.unlisted), (64, 8, 0), "one bounded dimension each");
     assert_eq!(record.group_id, Some(GroupId(8)));
 }

@@ -1,0 +1,32 @@
+//! What every account's actor works with; made once, shared by all of them on the engine's thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::audience::Audience;
+use super::due::DueBoard;
+use crate::clock::Clock;
+use crate::metrics::Counters;
+use crate::outbox::Outbox;
+use crate::ports::{AccountStore, Vendor};
+use crate::settings::SharedSettings;
+
+/// What every account's actor works with.
+pub struct AccountDeps {
+    /// Time.
+    pub clock: Clock,
+    /// Settings in force.
+    pub settings: SharedSettings,
+    /// Storage.
+    pub store: Arc<dyn AccountStore>,
+    /// Vendors.
+    pub vendor: Arc<dyn Vendor>,
+    /// Who watches the accounts: the scheduler.
+    pub audience: Arc<dyn Audience>,
+    /// Where lease guards report.
+    pub outbox: Outbox,
+    /// Alarm clock.
+    pub board: Rc<DueBoard>,
+    /// Event counters.
+    pub counters: Counters,
+}

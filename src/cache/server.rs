@@ -1,0 +1,150 @@
+//! The Redis connection: one multiplexed socket, bounded calls, and a breaker that fails fast while the server is away.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{RedisError, RedisResult};
+use tokio::runtime::Handle;
+
+use super::CacheError;
+
+/// Everything of ours in the server starts with this.
+pub(super) const PREFIX: &str = "ql:";
+/// Longest wait of a call on the way of a request (`reliability.md` R2).
+pub(super) const REQUEST: Duration = Duration::from_millis(50);
+/// Longest wait of a batch or a probe.
+pub(super) const BATCH: Duration = Duration::from_secs(2);
+/// Failures in a row that open the breaker.
+const FAILURES: u32 = 3;
+/// While open, the server is asked this often.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// Whether the cache answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheHealth {
+    /// The breaker is closed.
+    pub up: bool,
+    /// Calls that failed or timed out.
+    pub failures: u64,
+    /// Calls refused without trying.
+    pub refused: u64,
+    /// Times the breaker opened.
+    pub opened: u64,
+}
+
+/// A handle to the server; clones share connection and breaker.
+#[derive(Clone)]
+pub struct Redis(Arc<Inner>);
+
+struct Inner {
+    io: Handle,
+    connection: ConnectionManager,
+    open: AtomicBool,
+    in_a_row: AtomicU32,
+    failures: AtomicU64,
+    refused: AtomicU64,
+    opened: AtomicU64,
+}
+
+impl From<RedisError> for CacheError {
+    fn from(error: RedisError) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        // The kind only: the text of an error can contain keys and addresses.
+        Self::Failed(format!("{:?}", error.kind()))
+    }
+}
+
+impl Redis {
+    pub(super) fn open(io: &Handle, url: &str) -> Result<Self, CacheError> {
+        let client = redis::Client::open(url)?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(BATCH))
+            .set_connection_timeout(Some(Duration::from_secs(1)))
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_millis(500));
+        let _on_io = io.enter();
+        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+        Ok(Self(Arc::new(Inner {
+            io: io.clone(),
+            connection,
+            open: AtomicBool::new(false),
+            in_a_row: AtomicU32::new(0),
+            failures: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            opened: AtomicU64::new(0),
+        })))
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), CacheError> {
+        let ping = |mut c: ConnectionManager| async move { redis::cmd("PING").query_async::<()>(&mut c).await };
+        self.call(BATCH, ping).await
+    }
+
+    pub(super) fn health(&self) -> CacheHealth {
+        CacheHealth {
+            up: !self.0.open.load(Ordering::Relaxed),
+            failures: self.0.failures.load(Ordering::Relaxed),
+            refused: self.0.refused.load(Ordering::Relaxed),
+            opened: self.0.opened.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs a call on the I/O runtime: a reconnect is spawned where the failing call runs, and must not land on a worker.
+    pub(super) async fn call<T, F, Fut>(&self, limit: Duration, call: F) -> Result<T, CacheError>
+    where
+        F: FnOnce(ConnectionManager) -> Fut + Send + 'static,
+        Fut: Future<Output = RedisResult<T>> + Send,
+        T: Send + 'static,
+    {
+        if self.0.open.load(Ordering::Relaxed) {
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(CacheError::Down);
+        }
+        let inner = Arc::clone(&self.0);
+        let task = self.0.io.spawn(async move {
+            let result = tokio::time::timeout(limit, call(inner.connection.clone())).await;
+            let result = result.map_err(|_| CacheError::Timeout).and_then(|r| r.map_err(CacheError::from));
+            inner.note(result.is_ok());
+            result
+        });
+        task.await.map_err(|_| CacheError::Failed("runtime stopped".to_owned()))?
+    }
+}
+
+impl Inner {
+    fn note(self: &Arc<Self>, ok: bool) {
+        if ok {
+            self.in_a_row.store(0, Ordering::Relaxed);
+            return;
+        }
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let failed = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        if failed >= FAILURES && !self.open.swap(true, Ordering::Relaxed) {
+            self.opened.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("cache is away; calls fail at once until it answers");
+            // Ends by itself: when the server answers, or when the cache is dropped.
+            self.io.spawn(probe(Arc::downgrade(self)));
+        }
+    }
+}
+
+async fn probe(inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(PROBE).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let mut connection = inner.connection.clone();
+        let ping = redis::cmd("PING");
+        let answer = tokio::time::timeout(BATCH, ping.query_async::<()>(&mut connection)).await;
+        if matches!(answer, Ok(Ok(()))) {
+            inner.in_a_row.store(0, Ordering::Relaxed);
+            inner.open.store(false, Ordering::Relaxed);
+            tracing::info!("cache answers again");
+            return;
+        }
+    }
+}
