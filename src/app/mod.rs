@@ -5,6 +5,7 @@
 
 pub mod signals;
 
+pub mod counters;
 pub mod lookups;
 pub mod publish;
 pub mod settings;
@@ -163,6 +164,8 @@ impl Application {
         followers.extend(ops.map(|ops| actix_rt::spawn(async move { stop::log_end(ops.await) })));
         let follow = settings::follow_network(parts.engine.settings.clone(), Arc::clone(&parts.rules));
         followers.push(actix_rt::spawn(follow));
+        let recount = counters::Recount::new(&parts.storage, parts.engine.settings.clone());
+        followers.push(actix_rt::spawn(recount.run()));
         lifecycle.enter(Phase::Serving);
         Ok(Self {
             addr,
@@ -268,7 +271,7 @@ fn ports(
     let clock = vendor.clock.clone();
     Ports {
         accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
-        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late)),
         vendor: Arc::new(vendor),
         settings: Arc::new(layers),
         chores: Arc::new(SqlChores {

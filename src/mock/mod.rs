@@ -1,14 +1,49 @@
 //! The mock upstream: speaks to QuotaLane as the vendors do, breaks on command, and keeps its own truth.
+//!
+//! It answers from plain TCP, because a web framework can neither reset a connection in the middle of an answer nor send an
+//! undecodable one. It runs on threads of its own, so that it disturbs nobody's runtime. Test data only: it logs credentials.
+//!
+//! | Path | Does |
+//! |---|---|
+//! | `POST /v1/messages`, `/v1/messages/count_tokens`, `GET /v1/models` | Anthropic |
+//! | `POST /v1/oauth/token`, `GET /api/oauth/usage`, `/api/oauth/profile` | Anthropic's OAuth: rotating, single-use refresh tokens |
+//! | `POST`, `GET`, `DELETE /__mock/faults` | break matching calls ([`faults::FaultRule`]) |
+//! | `GET`, `DELETE /__mock/log` | what was really called and sent ([`log::Entry`]) |
+//! | `POST`, `DELETE /__mock/replay`, `/__mock/script` | answer with a transcript; set length and pace of streams |
+//! | `POST /__mock/windows`, `GET`, `POST /__mock/oauth`, `POST /__mock/options` | vendor windows, token life, log on or off |
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+mod wire;
+
+mod server;
+
+mod control;
+mod oauth;
+mod windows;
+
+mod anthropic;
+mod message;
+mod prompt;
+
+pub mod faults;
+pub mod log;
+mod reply;
+mod state;
+
+use state::Mock;
 
 /// How the mock behaves.
 #[derive(Debug, Clone)]
 pub struct MockOptions {
     /// Keep the truth log of `GET /__mock/log`. Off = fastest.
     pub log: bool,
-    /// Threads that serve.
+    /// Threads that serve; each accepts for itself.
     pub threads: usize,
 }
 
@@ -18,10 +53,12 @@ impl Default for MockOptions {
     }
 }
 
-/// A running mock; stops when dropped.
+/// A running mock. When dropped it stops and closes every connection.
 #[derive(Debug)]
 pub struct MockHandle {
     addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl MockHandle {
@@ -36,13 +73,38 @@ impl MockHandle {
     }
 
     /// Stops it and closes every connection.
-    pub fn stop(self) {}
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for MockHandle {
+    fn drop(&mut self) {
+        // Without a receiver every thread has ended already.
+        let _ = self.stop.send(true);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
 }
 
 /// Binds and starts serving on threads of its own; port 0 takes a free one.
 ///
 /// # Errors
 /// The address cannot be bound.
+#[expect(clippy::unused_async, reason = "callers are async; binding may become so")]
 pub async fn serve(listen: SocketAddr, options: MockOptions) -> io::Result<MockHandle> {
-    todo!()
+    let listener = TcpListener::bind(listen)?;
+    listener.set_nonblocking(true)?;
+    let addr = listener.local_addr()?;
+    let mock = Arc::new(Mock::new(options.log));
+    let (stop, stopped) = watch::channel(false);
+    let mut threads = Vec::new();
+    for number in 0..options.threads.max(1) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (listener, mock, stopped) = (listener.try_clone()?, Arc::clone(&mock), stopped.clone());
+        let serve = move || runtime.block_on(server::accept(listener, mock, stopped));
+        threads.push(std::thread::Builder::new().name(format!("mock-{number}")).spawn(serve)?);
+    }
+    Ok(MockHandle { addr, stop, threads })
 }

@@ -26,7 +26,7 @@ pub enum Reply {
     /// A complete answer; the settlement is finished.
     Whole(WholeAnswer),
     /// A stream that has shown content.
-    Stream(OpenStream),
+    Stream(Box<OpenStream>),
     /// Nothing that may be given to the client; the attempt is closed, the account not yet left.
     Failed(Failure),
 }

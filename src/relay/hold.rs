@@ -55,7 +55,7 @@ pub async fn until_content(settlement: &mut Settlement, answer: OutboundAnswer) 
         return Reply::Failed(failure);
     }
     note_first_usage(settlement, open.tap.usage());
-    Reply::Stream(open)
+    Reply::Stream(Box::new(open))
 }
 
 /// An HTML page or a JSON document is no event stream; a missing content type is let through.

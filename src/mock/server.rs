@@ -1,0 +1,83 @@
+//! Accepts connections and answers their requests one after the other.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::reply::{self, Next, Reply, Sent};
+use super::state::{Call, Mock};
+use super::wire::{Connection, Request};
+use super::{anthropic, control, oauth, windows};
+
+/// Serves until told to stop; the connections end with it.
+pub(super) async fn accept(listener: TcpListener, mock: Arc<Mock>, mut stopped: watch::Receiver<bool>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, Arc::clone(&mock)));
+                }
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, mock: Arc<Mock>) {
+    let Ok(mut connection) = Connection::new(stream) else { return };
+    // An unreadable request ends the connection; a client that left has ended it already.
+    while let Ok(Some(request)) = connection.request().await {
+        if request.path().starts_with("/__mock/") {
+            let answer = control::answer(&mock, &request);
+            let next = reply::send(&mut connection, answer, &mut Sent::default()).await;
+            if next == Next::Close || request.wants_close() {
+                return;
+            }
+            continue;
+        }
+        match vendor_call(&mut connection, &mock, &request).await {
+            Next::KeepAlive if request.wants_close() => return,
+            Next::KeepAlive => {}
+            Next::Close => return,
+            Next::Reset => return connection.reset(),
+        }
+    }
+}
+
+/// A call as the vendor sees it: answered, perhaps broken, and written down.
+async fn vendor_call(connection: &mut Connection, mock: &Mock, request: &Request) -> Next {
+    let call = mock.call(request);
+    let mut answer = route(mock, &call, request);
+    let fault = mock.fault(&call, request.path());
+    if let Some(fault) = &fault {
+        answer = fault.apply(answer);
+    }
+    answer.headers.push(("request-id".into(), call.id()));
+    let logged = mock.log_start(&call, request, &answer, fault.map(|fault| fault.kind));
+    let mut sent = Sent::default();
+    let next = reply::send(connection, answer, &mut sent).await;
+    if logged {
+        mock.log_end(&call, sent);
+    }
+    next
+}
+
+fn route(mock: &Mock, call: &Call, request: &Request) -> Reply {
+    match (request.method(), request.path()) {
+        ("POST", "/v1/messages") => anthropic::messages(mock, call, request),
+        ("POST", "/v1/messages/count_tokens") => anthropic::count_tokens(mock, call, request),
+        ("GET", path) if path == "/v1/models" || path.starts_with("/v1/models/") => anthropic::models(call, path),
+        ("POST", "/v1/oauth/token") => oauth::token(mock, request),
+        ("GET", "/api/oauth/usage") => windows::usage(mock, call),
+        ("GET", "/api/oauth/profile") => oauth::profile(mock, call),
+        ("HEAD" | "GET", "/") => Reply::json(200, ""),
+        _ => anthropic::error(404, "not_found_error", "unknown path"),
+    }
+}
