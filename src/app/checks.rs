@@ -71,14 +71,16 @@ pub fn refresh(
     let (engine, metrics, lifecycle) = (parts.engine.clone(), Arc::clone(metrics), lifecycle.clone());
     let (db, journal, cache) = (parts.storage.db.clone(), parts.storage.journal.clone(), parts.storage.cache.clone());
     let exported = EngineMetrics::register(config, registry)?;
+    let started_at = seconds(engine.clock.now().0);
+    crate::observe::process::register(registry, started_at)?;
+    metrics.start_timestamp().set(started_at);
     Ok(Box::new(move || {
         let (engine, metrics, lifecycle) = (engine.clone(), Arc::clone(&metrics), lifecycle.clone());
         let (db, journal, cache, exported) = (db.clone(), journal.clone(), cache.clone(), Arc::clone(&exported));
         Box::pin(async move {
             exported.collect(&engine).await;
-            let usage = engine.usage.stats();
-            metrics.usage_pending_records().set(count(usage.pending));
-            metrics.usage_flush_lag().set(seconds(usage.oldest_age_ms));
+            super::scrape::engine(&metrics, &engine);
+            super::scrape::process(&metrics);
             metrics.ready().set(i64::from(lifecycle.phase() == Phase::Serving));
             metrics.draining().set(i64::from(lifecycle.phase() > Phase::Serving));
             let up = cache.health().up;
@@ -94,11 +96,11 @@ pub fn refresh(
     }))
 }
 
-fn count(n: usize) -> i64 {
+pub(super) fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 /// For a gauge only; not money, not a limit.
-fn seconds(ms: i64) -> f64 {
+pub(super) fn seconds(ms: i64) -> f64 {
     std::time::Duration::from_millis(ms.unsigned_abs()).as_secs_f64()
 }

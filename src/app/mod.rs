@@ -15,6 +15,7 @@ pub mod vendor;
 
 pub mod checks;
 pub mod management;
+pub mod scrape;
 pub mod server;
 pub mod specimen;
 pub mod stop;
