@@ -145,7 +145,7 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max, &relay)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {
