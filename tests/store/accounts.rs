@@ -82,8 +82,7 @@ async fn an_account_comes_back_whole_with_its_credential() {
 async fn of_two_refreshes_the_first_wins_and_both_get_its_pair() {
     each_db(|test| async move {
         let vault = vault();
-        let id =
-            accounts::create(&test.db, &vault, config("a"), Some(oauth("first-access")), NOW).await.unwrap();
+        let id = accounts::create(&test.db, &vault, config("a"), Some(oauth("first-access")), NOW).await.unwrap();
         let clock = Clock::frozen(NOW);
         let store = SqlAccounts { db: test.db.clone(), vault: Arc::clone(&vault), clock };
         let other = SqlAccounts { db: test.another().await, ..store.clone() };
@@ -114,7 +113,8 @@ async fn a_credential_moved_to_another_row_does_not_open_and_does_not_hide_the_o
                 .run(async move {
                     use sqlx::Connection;
                     let mut raw = sqlx::SqliteConnection::connect(&url).await.unwrap();
-                    let swap = "UPDATE accounts SET credential = (SELECT credential FROM accounts WHERE id = 1) WHERE id = 2";
+                    let swap =
+                        "UPDATE accounts SET credential = (SELECT credential FROM accounts WHERE id = 1) WHERE id = 2";
                     sqlx::query(swap).execute(&mut raw).await.unwrap();
                     raw.close().await.unwrap();
                 })
@@ -231,7 +231,9 @@ async fn proxies_seal_their_password_and_one_is_the_default() {
         let b = proxies::create(db, &vault, config("b"), None, NOW).await.unwrap();
         let row = proxies::get(db, vault.as_ref(), a).await.unwrap().unwrap();
         assert_eq!(row.password.unwrap().expose_secret(), "p@ss:wörd");
-        assert!(!row.config.is_default && proxies::get(db, vault.as_ref(), b).await.unwrap().unwrap().config.is_default);
+        assert!(
+            !row.config.is_default && proxies::get(db, vault.as_ref(), b).await.unwrap().unwrap().config.is_default
+        );
         let keep = proxies::update(db, &vault, a, 1, config("a2"), PasswordChange::Keep, NOW).await;
         assert_eq!(keep, Ok(()));
         assert!(proxies::get(db, vault.as_ref(), a).await.unwrap().unwrap().password.is_some());

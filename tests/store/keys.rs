@@ -64,7 +64,10 @@ async fn every_setting_survives_and_reaches_the_policy() {
         let found = keys::find(db, &[digest("b"), digest("a")], NOW).await.unwrap().unwrap();
         assert_eq!((found.policy.id, found.digest, found.valid_until), (id, digest("a"), None));
         assert_eq!(found.policy.cost_limits, full().cost_limits);
-        assert_eq!((found.policy.owner.id, found.policy.owner.max_concurrency, found.policy.enabled), (owner, 10, true));
+        assert_eq!(
+            (found.policy.owner.id, found.policy.owner.max_concurrency, found.policy.enabled),
+            (owner, 10, true)
+        );
         assert_eq!(found.policy.version, 2, "one of the key, one of the owner");
         assert_eq!(keys::find(db, &[digest("c")], NOW).await.unwrap(), None);
         let mut twice = key(owner, "y", &"a".repeat(64));
@@ -131,8 +134,7 @@ async fn activation_starts_the_clock_once() {
         new.config.activation_ms = Some(30 * DAY);
         let id = keys::create(db, new, NOW).await.unwrap();
         assert_eq!(keys::load(db, id).await.unwrap().unwrap().activation_ms, Some(30 * DAY));
-        let (one, other) =
-            tokio::join!(keys::activate(db, id, NOW), keys::activate(db, id, NOW));
+        let (one, other) = tokio::join!(keys::activate(db, id, NOW), keys::activate(db, id, NOW));
         assert_eq!(u8::from(one.unwrap()) + u8::from(other.unwrap()), 1);
         let policy = keys::load(db, id).await.unwrap().unwrap();
         assert_eq!((policy.activation_ms, policy.expires_at), (None, Some(NOW.plus(30 * DAY))));

@@ -31,7 +31,10 @@ async fn settings_apply_over_their_defaults_and_keep_their_history() {
         assert_eq!(settings::load(db, &base).await.unwrap().0.sticky_ttl_min, 60);
         let history = settings::history(db, &name, 10).await.unwrap();
         assert_eq!(history.len(), 2);
-        assert_eq!((&history[0].old, &history[0].new, history[0].changed_by.as_str()), (&Some(json!(90)), &None, "bob"));
+        assert_eq!(
+            (&history[0].old, &history[0].new, history[0].changed_by.as_str()),
+            (&Some(json!(90)), &None, "bob")
+        );
         assert_eq!(settings::stored(db).await.unwrap().len(), 2);
     })
     .await;
@@ -93,11 +96,8 @@ async fn a_new_price_ends_the_one_before_and_changes_nothing_else() {
         assert!(prices::version(db).await.unwrap() > before);
         let book = prices::load(db).await.unwrap();
         assert_eq!(book.len(), 3);
-        let expected = PriceVersion {
-            id: ids[0],
-            effective_to: Some(Timestamp(200)),
-            ..price("claude-opus-5", 100, 5)
-        };
+        let expected =
+            PriceVersion { id: ids[0], effective_to: Some(Timestamp(200)), ..price("claude-opus-5", 100, 5) };
         assert_eq!(book[0], expected);
         assert_eq!((book[1].effective_to, book[2].id, book[2].effective_to), (None, newer[0], None));
 

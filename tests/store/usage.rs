@@ -126,7 +126,11 @@ async fn every_rollup_equals_the_sum_of_its_rows() {
             let report = usage::report(db, &UsageFilter::default(), group).await.unwrap();
             let mut sum = usage::UsageSum::default();
             report.iter().for_each(|row| sum.add(&row.sum));
-            assert_eq!((sum.requests, sum.errors, sum.charge.0, sum.tokens.input), (120, 12, charge, input), "{group:?}");
+            assert_eq!(
+                (sum.requests, sum.errors, sum.charge.0, sum.tokens.input),
+                (120, 12, charge, input),
+                "{group:?}"
+            );
             assert_eq!((sum.ttft.iter().sum::<i64>(), sum.total.iter().sum::<i64>()), (60, 120));
         }
         let days = usage::day_usage(db, owner, "2000-01-01", "2100-01-01").await.unwrap();

@@ -119,10 +119,8 @@ async fn a_setup_token_works_once() {
 async fn the_stored_pepper_is_made_once_and_sealed() {
     each_db(|test| async move {
         let vault = vault();
-        let (one, other) = tokio::join!(
-            pepper::load(&test.db, vault.as_ref(), None),
-            pepper::load(&test.db, vault.as_ref(), None)
-        );
+        let (one, other) =
+            tokio::join!(pepper::load(&test.db, vault.as_ref(), None), pepper::load(&test.db, vault.as_ref(), None));
         assert_eq!(one.unwrap()[0].tag("x"), other.unwrap()[0].tag("x"));
         assert!(meta::get(&test.db, meta::KEY_PEPPER).await.unwrap().unwrap().starts_with("ql1:k1:"));
         let setting = SecretString::from("p2:0123456789abcdef0123456789abcdef");
