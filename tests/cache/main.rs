@@ -1,5 +1,7 @@
 //! The cache in memory and in a real Redis, by the same tests.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/servers.rs"]
 mod servers;
 
