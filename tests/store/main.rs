@@ -1,5 +1,7 @@
 //! Every repository against real databases.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/servers.rs"]
 mod servers;
 
