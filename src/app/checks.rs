@@ -1,7 +1,9 @@
 //! What readiness depends on, and the gauges that a scrape reads.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use actors::domain::account::Service;
 use actors::metrics::{EngineMetrics, MetricsConfig};
 use prometheus::Registry;
 
@@ -9,6 +11,7 @@ use super::Parts;
 use crate::http::probes::{Check, Probes, Refresh};
 use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
+use crate::relay::RelayShared;
 
 /// The probes of this process.
 pub fn probes(parts: &Parts, lifecycle: &Lifecycle) -> Probes {
@@ -24,7 +27,15 @@ pub fn probes(parts: &Parts, lifecycle: &Lifecycle) -> Probes {
         }),
     };
     let (db, actors, journal) = (parts.storage.db.clone(), parts.engine.actors.clone(), parts.storage.journal.clone());
+    let cache = parts.storage.cache.clone();
     let checks = vec![
+        Check {
+            name: "cache",
+            run: Box::new(move || {
+                let cache = cache.clone();
+                Box::pin(async move { cache.ping().await.map_err(|e| e.to_string()) })
+            }),
+        },
         Check {
             name: "database",
             run: Box::new(move || {
@@ -58,14 +69,17 @@ pub fn refresh(
     lifecycle: &Lifecycle,
     registry: &Registry,
     accounts: usize,
+    relay: &Arc<RelayShared>,
 ) -> Result<Refresh, prometheus::Error> {
     let config = MetricsConfig { per_account_max: accounts };
     let (engine, metrics, lifecycle) = (parts.engine.clone(), Arc::clone(metrics), lifecycle.clone());
-    let (db, journal) = (parts.storage.db.clone(), parts.storage.journal.clone());
+    let (db, journal, cache) = (parts.storage.db.clone(), parts.storage.journal.clone(), parts.storage.cache.clone());
+    let relay = Arc::clone(relay);
     let exported = EngineMetrics::register(config, registry)?;
     Ok(Box::new(move || {
         let (engine, metrics, lifecycle) = (engine.clone(), Arc::clone(&metrics), lifecycle.clone());
-        let (db, journal, exported) = (db.clone(), journal.clone(), Arc::clone(&exported));
+        let (db, journal, cache, exported) = (db.clone(), journal.clone(), cache.clone(), Arc::clone(&exported));
+        metrics.relay_inflight(Service::Claude).set(count(relay.in_flight.load(Ordering::Relaxed)));
         Box::pin(async move {
             exported.collect(&engine).await;
             let usage = engine.usage.stats();
@@ -73,6 +87,9 @@ pub fn refresh(
             metrics.usage_flush_lag().set(seconds(usage.oldest_age_ms));
             metrics.ready().set(i64::from(lifecycle.phase() == Phase::Serving));
             metrics.draining().set(i64::from(lifecycle.phase() > Phase::Serving));
+            let up = cache.health().up;
+            metrics.redis_up().set(i64::from(up));
+            metrics.redis_fallback_active().set(i64::from(!up));
             let (open, idle) = db.connections();
             metrics.db_pool_connections("idle").set(count(idle));
             metrics.db_pool_connections("used").set(i64::from(open) - count(idle));

@@ -5,6 +5,7 @@
 
 pub mod signals;
 
+pub mod counters;
 pub mod lookups;
 pub mod publish;
 pub mod settings;
@@ -144,7 +145,7 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max, &relay)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {
@@ -163,6 +164,8 @@ impl Application {
         followers.extend(ops.map(|ops| actix_rt::spawn(async move { stop::log_end(ops.await) })));
         let follow = settings::follow_network(parts.engine.settings.clone(), Arc::clone(&parts.rules));
         followers.push(actix_rt::spawn(follow));
+        let recount = counters::Recount::new(&parts.storage, parts.engine.settings.clone());
+        followers.push(actix_rt::spawn(recount.run()));
         lifecycle.enter(Phase::Serving);
         Ok(Self {
             addr,
@@ -211,15 +214,10 @@ impl Parts {
         let rules = egress_rules(config)?;
         let egress = EgressThread::spawn(Arc::clone(&rules))?;
         let publisher = Publisher::new(storage.db.clone(), storage.sealer.clone());
-        let oauth = OAuthConfig {
-            token_url: config.claude_oauth.token_url.clone(),
-            client_id: config.claude_oauth.client_id.clone(),
-            ..OAuthConfig::default()
-        };
         let vendor = VendorCalls {
             egress,
             proxies: Arc::clone(&publisher.proxies),
-            oauth: Arc::new(oauth),
+            oauth: Arc::new(oauth_config(config)),
             clock: clock.clone(),
         };
         let late = LateSettings::default();
@@ -246,6 +244,14 @@ async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Resul
     Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
 }
 
+fn oauth_config(config: &Config) -> OAuthConfig {
+    OAuthConfig {
+        token_url: config.claude_oauth.token_url.clone(),
+        client_id: config.claude_oauth.client_id.clone(),
+        ..OAuthConfig::default()
+    }
+}
+
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
     let rules = EgressRules::new(&[], &[]).map_err(|e| StartError::Network(e.to_string()))?;
     let rules = match &config.ca_file {
@@ -265,7 +271,7 @@ fn ports(
     let clock = vendor.clock.clone();
     Ports {
         accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
-        usage: Arc::new(Sink::new(storage, clock.clone(), late, Arc::new(|_| Box::pin(std::future::ready(Ok(())))))),
+        usage: Arc::new(Sink::new(storage, clock.clone(), late)),
         vendor: Arc::new(vendor),
         settings: Arc::new(layers),
         chores: Arc::new(SqlChores {

@@ -39,6 +39,19 @@ impl SettingsStore for LayeredSettings {
     }
 }
 
+/// The settings in force and their version, for a command that runs without the engine.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn load_once(
+    db: &crate::store::Db,
+    layers: &SettingLayers,
+) -> Result<(Settings, i64), crate::store::StoreError> {
+    let base = over(Settings::default(), &layers.base);
+    let (stored, version) = crate::store::settings::load(db, &base).await?;
+    Ok((over(stored, &layers.locked), version))
+}
+
 /// Values were checked when the configuration was read; one that is refused now is left as it was.
 fn over(mut settings: Settings, values: &BTreeMap<String, Value>) -> Settings {
     for (key, value) in values {

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::StartError;
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::identity::seal::Sealer;
 use crate::journal::{self, JournalDir, JournalOptions, ReplayReport};
@@ -26,6 +27,8 @@ pub struct Storage {
     pub io: IoRuntime,
     /// Database.
     pub db: Db,
+    /// Counters and limits that instances share.
+    pub cache: Cache,
     /// Seals credentials.
     pub sealer: Arc<Sealer>,
     /// Name of this instance; the same after a restart.
@@ -47,6 +50,8 @@ impl Storage {
         if config.database.auto_migrate {
             migrations::up(&db).await?;
         }
+        let cache = Cache::open(io.handle(), config.cache.url.expose_secret(), clock.clone())
+            .map_err(|e| StartError::Unreachable("cache", e.to_string()))?;
         let key = config.security.master_key.as_ref().ok_or(StartError::NoMasterKey)?;
         let sealer = Sealer::new(key).map_err(|e| StartError::Secrets(e.to_string()))?;
         sealer.check(&db).await.map_err(|e| StartError::Secrets(e.to_string()))?;
@@ -59,7 +64,7 @@ impl Storage {
         let fsync_ms = u64::try_from(config.journal.fsync.as_millis()).unwrap_or(100);
         let options = JournalOptions { fsync_ms, ..JournalOptions::default() };
         let journal = JournalDir::open_with(&config.journal.dir, &instance, options)?;
-        Ok(Self { io, db, sealer: Arc::new(sealer), instance, journal, claim })
+        Ok(Self { io, db, cache, sealer: Arc::new(sealer), instance, journal, claim })
     }
 
     /// Reads what an earlier process journalled and SQL does not have.

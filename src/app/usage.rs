@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use actors::clock::Clock;
 use actors::domain::settings::Settings;
 use actors::domain::usage::{JournalPosition, UsageEvent};
 use actors::outbox::Recorded;
@@ -9,6 +10,7 @@ use actors::ports::{BatchReceipt, PortError, PortFuture, UsageBatch, UsageSink};
 use actors::settings::SettingsHandle;
 
 use super::storage::Storage;
+use crate::cache::Cache;
 use crate::journal::JournalDir;
 use crate::store::ports::{CountBatch, SqlUsage};
 
@@ -35,9 +37,10 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// A sink over this storage; `count` adds to the real-time counters.
-    pub fn new(storage: &Storage, clock: actors::clock::Clock, settings: LateSettings, count: CountBatch) -> Self {
+    /// A sink over this storage.
+    pub fn new(storage: &Storage, clock: Clock, settings: LateSettings) -> Self {
         let journal = storage.journal.clone();
+        let count = counting(storage.cache.clone(), clock.clone(), settings.clone());
         let sql = SqlUsage {
             db: storage.db.clone(),
             instance: Arc::clone(&storage.instance),
@@ -51,6 +54,14 @@ impl Sink {
         };
         Self { sql, journal: storage.journal.clone() }
     }
+}
+
+/// Adds stored events to the real-time counters. Counters are repaired from SQL, so a cache that is away loses nothing.
+fn counting(cache: Cache, clock: Clock, settings: LateSettings) -> CountBatch {
+    Arc::new(move |batch| {
+        let (cache, zone, now) = (cache.clone(), settings.current().timezone, clock.now());
+        Box::pin(async move { cache.count(&batch.events, zone, now).await.map_err(|e| PortError(e.to_string())) })
+    })
 }
 
 /// File work off the engine's thread.

@@ -13,7 +13,10 @@ use actors::domain::route::Endpoint;
 use actors::ports::{PortError, PortFuture, RefreshError, Vendor};
 use bytes::Bytes;
 
+use crate::config::Config;
 use crate::relay::SharedProxies;
+use crate::store::Db;
+use crate::store::vault::Vault;
 use crate::transport::{Egress, EgressThread, OutboundCall, TransportError};
 use crate::upstream::claude_official::oauth::{self, OAuthConfig, OwnCall};
 use crate::upstream::{self, Inbound};
@@ -44,6 +47,29 @@ pub struct VendorCalls {
 type Answer = (u16, Bytes);
 
 impl VendorCalls {
+    /// Calls without a running server: the configured rules and endpoints, and the proxies of the database.
+    ///
+    /// # Errors
+    /// When the settings or proxies cannot be read, or a thread cannot be started.
+    pub async fn for_commands(
+        config: &Config,
+        db: &Db,
+        vault: Arc<dyn Vault>,
+        clock: Clock,
+    ) -> Result<Self, super::StartError> {
+        let (settings, _) = super::settings::load_once(db, &config.settings).await?;
+        let rules = super::egress_rules(config)?;
+        super::settings::apply_network(&settings, &rules);
+        let publisher = super::publish::Publisher::new(db.clone(), vault);
+        publisher.publish_proxies().await?;
+        Ok(Self {
+            egress: EgressThread::spawn(rules)?,
+            proxies: publisher.proxies,
+            oauth: Arc::new(super::oauth_config(config)),
+            clock,
+        })
+    }
+
     fn call(&self, account: &AccountSpec, own: OwnCall) -> Result<OutboundCall, String> {
         let proxy = match account.proxy {
             None => None,

@@ -8,8 +8,20 @@ pub mod mock;
 pub mod serve;
 
 pub mod config;
+pub mod openapi;
 pub mod secrets;
 pub mod version;
+
+pub mod account;
+pub mod admin;
+mod database;
+pub mod journal;
+pub mod key;
+pub mod migrate;
+pub mod price;
+
+pub mod doctor;
+pub mod healthcheck;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,7 +40,7 @@ struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Form of printed data
-    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    #[arg(short, long = "format", global = true, value_enum, default_value = "table")]
     output: Form,
     /// Say nothing but data and errors
     #[arg(long, global = true)]
@@ -63,6 +75,50 @@ enum Command {
     Config {
         #[command(subcommand)]
         verb: config::Verb,
+    },
+    /// Apply or check the database schema
+    Migrate {
+        #[command(subcommand)]
+        verb: migrate::Verb,
+    },
+    /// Look at everything that the server needs
+    Doctor,
+    /// Ask a running server whether it is healthy
+    Healthcheck {
+        /// Where; absent = /health of the configured listener
+        #[arg(long)]
+        url: Option<String>,
+    },
+    /// Recover access
+    Admin {
+        #[command(subcommand)]
+        verb: admin::Verb,
+    },
+    /// Upstream accounts
+    Account {
+        #[command(subcommand)]
+        verb: account::Verb,
+    },
+    /// API keys
+    Key {
+        #[command(subcommand)]
+        verb: key::Verb,
+    },
+    /// The price book
+    Price {
+        #[command(subcommand)]
+        verb: price::Verb,
+    },
+    /// The usage journal
+    Journal {
+        #[command(subcommand)]
+        verb: journal::Verb,
+    },
+    /// Print the management API's OpenAPI document
+    Openapi {
+        /// Write it to a file
+        #[arg(id = "document", long = "output", value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Make secrets
     Secrets {
@@ -107,6 +163,15 @@ fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         Command::Demo(options) => demo::run(&options, out),
         Command::MockUpstream { listen, no_log, threads } => mock::run(listen, no_log, threads, out),
         Command::Config { verb } => config::run(&verb, &files, out),
+        Command::Migrate { verb } => on_actix(migrate::run(&verb, &files, out)),
+        Command::Doctor => on_actix(doctor::run(&files, out)),
+        Command::Healthcheck { url } => on_actix(healthcheck::run(url.as_deref(), &files)),
+        Command::Admin { verb } => on_actix(admin::run(&verb, &files, out)),
+        Command::Account { verb } => on_actix(account::run(&verb, &files, out)),
+        Command::Key { verb } => on_actix(key::run(&verb, &files, out)),
+        Command::Price { verb } => on_actix(price::run(&verb, &files, out)),
+        Command::Journal { verb } => on_actix(journal::run(&verb, &files, out)),
+        Command::Openapi { file } => openapi::run(file.as_ref(), out),
         Command::Secrets { verb } => secrets::run(&verb, out),
         Command::Version { json } => version::run(json, out),
     }

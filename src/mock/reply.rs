@@ -220,19 +220,23 @@ async fn write_stream(
 ) -> std::io::Result<()> {
     let mut out = head.into_bytes();
     let paced = !reply.pace.is_zero();
+    let mut noted = 0;
     for (number, piece) in pieces.iter().enumerate() {
         if paced && number > 0 {
             connection.write(&out).await?;
             out.clear();
+            pieces[noted..number].iter().for_each(|piece| sent.note(piece));
+            noted = number;
             connection.wait(reply.pace).await?;
         }
         push_chunk(&mut out, &piece.bytes);
-        sent.note(piece);
     }
     if reply.ending == Ending::Clean {
         out.extend_from_slice(b"0\r\n\r\n");
     }
-    connection.write(&out).await
+    connection.write(&out).await?;
+    pieces[noted..].iter().for_each(|piece| sent.note(piece));
+    Ok(())
 }
 
 fn push_chunk(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actors::domain::account::{AccountKind, Service};
+use actors::domain::estimate::{RecentOutputs, output_tokens};
 use actors::domain::id::{AccountId, AttemptId, KeyId};
 use actors::domain::key::KeyPolicy;
 use actors::domain::model::lookup_name;
@@ -16,20 +17,15 @@ use actors::domain::time::Timestamp;
 
 use super::{Relay, RelayError, RelayRequest};
 
-/// Answers of one key and model remembered for the output estimate.
-const HISTORY: usize = 100;
-/// Below this many answers the estimate is [`FEW_OUTPUT`].
-const FEW: usize = 20;
-/// Output tokens reserved while little is known.
-const FEW_OUTPUT: u64 = 1_024;
-/// Output tokens reserved at least, however short past answers were.
-const MIN_OUTPUT: u64 = 256;
 /// Pairs of key and model remembered per worker; beyond it the memory starts afresh.
 const HISTORY_PAIRS: usize = 4_096;
 
+/// Output tokens of the last answers, per key and model.
+type Outputs = HashMap<(KeyId, Arc<str>), RecentOutputs>;
+
 thread_local! {
-    /// Output tokens of the last answers, per key and model, as this worker saw them.
-    static OUTPUTS: RefCell<HashMap<(KeyId, Arc<str>), Vec<u32>>> = RefCell::new(HashMap::new());
+    /// What this worker saw.
+    static OUTPUTS: RefCell<Outputs> = RefCell::new(HashMap::new());
 }
 
 /// What a request may cost, fixed at its start.
@@ -108,20 +104,12 @@ pub fn price_of(relay: &Relay, service: Service, model: &str, at: Timestamp) -> 
 
 /// `out_est` of `metering.md` §6.
 fn output_estimate(request: &RelayRequest, price: Option<&PriceVersion>, settings: &Settings) -> u64 {
-    let usual = OUTPUTS.with_borrow(|outputs| {
+    let recent = OUTPUTS.with_borrow(|outputs| {
         let seen = outputs.get(&(request.key.id, Arc::clone(&request.model)));
-        seen.filter(|list| list.len() >= FEW).map_or(FEW_OUTPUT, |list| percentile_95(list).max(MIN_OUTPUT))
+        seen.map_or_else(|| RecentOutputs::default().p95(), RecentOutputs::p95)
     });
     let cap = u64::try_from(settings.hold_output_cap).unwrap_or(u64::MAX);
-    let model_cap = price.and_then(|p| p.max_output).unwrap_or(u64::MAX);
-    usual.min(cap).min(model_cap).min(request.max_tokens.unwrap_or(u64::MAX))
-}
-
-fn percentile_95(list: &[u32]) -> u64 {
-    let mut sorted = list.to_vec();
-    let index = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
-    let (_, value, _) = sorted.select_nth_unstable(index);
-    u64::from(*value)
+    output_tokens(request.max_tokens, price.and_then(|price| price.max_output), recent, cap)
 }
 
 /// Remembers how long an answer was.
@@ -130,11 +118,7 @@ pub fn remember_output(key: KeyId, model: &Arc<str>, output: u64) {
         if outputs.len() >= HISTORY_PAIRS {
             outputs.clear();
         }
-        let list = outputs.entry((key, Arc::clone(model))).or_default();
-        if list.len() >= HISTORY {
-            list.remove(0);
-        }
-        list.push(u32::try_from(output).unwrap_or(u32::MAX));
+        outputs.entry((key, Arc::clone(model))).or_default().push(output);
     });
 }
 

@@ -67,7 +67,7 @@ impl Run {
             }
             let failure = match call::on_account(&mut self.settlement).await? {
                 Reply::Whole(answer) => return Ok(Served::Whole(answer)),
-                Reply::Stream(open) => return Ok(Served::Stream(Box::new(Live::new(self.settlement, open)))),
+                Reply::Stream(open) => return Ok(Served::Stream(Box::new(Live::new(self.settlement, *open)))),
                 Reply::Failed(failure) => failure,
             };
             let may_go_on = failure.judgement.verdict.may_switch() && self.within_limits();

@@ -44,7 +44,7 @@ pub async fn up(db: &Db) -> Result<(), StoreError> {
             }
             Pools::MySql(pool) => {
                 // Its own connection: the lock belongs to the session, and must not go back to the pool if we are cut.
-                let mut connection = pool.acquire().await?.leak();
+                let mut connection = pool.acquire().await?.detach();
                 lock(&mut connection).await?;
                 let result = apply(&MYSQL, &mut connection).await;
                 sqlx::query(UNLOCK).execute(&mut connection).await?;

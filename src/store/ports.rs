@@ -6,6 +6,7 @@ use actors::clock::Clock;
 use actors::domain::account::AccountStatus;
 use actors::domain::credential::Credential;
 use actors::domain::id::AccountId;
+use actors::domain::money::Nanos;
 use actors::domain::settings::Settings;
 use actors::domain::time::Timestamp;
 use actors::domain::usage::{JournalPosition, UsageEvent};
@@ -49,6 +50,16 @@ impl AccountStore for SqlAccounts {
         Box::pin(
             async move { Ok(Arc::new(accounts::save_credential(&this.db, &this.vault, id, seen_version, new).await?)) },
         )
+    }
+
+    fn versions(&self) -> PortFuture<Result<Vec<(AccountId, i64)>, PortError>> {
+        let this = self.clone();
+        Box::pin(async move { Ok(accounts::versions(&this.db).await?) })
+    }
+
+    fn spent_since(&self, id: AccountId, since: Timestamp) -> PortFuture<Result<Nanos, PortError>> {
+        let this = self.clone();
+        Box::pin(async move { Ok(usage::spent_since(&this.db, id, since).await?) })
     }
 
     fn save_status(

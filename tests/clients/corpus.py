@@ -23,12 +23,12 @@ HI = [{"role": "user", "content": "hi"}]
 
 
 def transcripts():
-    with gzip.open(CORPUS / "transcripts.dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(CORPUS / "anthropic.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [t for t in map(json.loads, lines) if t["family"] == "anthropic"]
 
 
 def expected():
-    with open(CORPUS / "expected.dev.jsonl", encoding="utf-8") as lines:
+    with open(CORPUS / "anthropic.expected.jsonl", encoding="utf-8") as lines:
         return {e["id"]: e for e in map(json.loads, lines)}
 
 

@@ -1,5 +1,7 @@
 //! Golden tests of the wire formats and adapters: recorded answers, recorded clients, and tables from the references.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod captures;
 mod corpus;
 mod mock;

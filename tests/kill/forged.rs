@@ -38,6 +38,7 @@ fn clean() -> Evidence {
         end,
         stream: true,
         facts: facts.clone(),
+        said: String::new(),
         took: Duration::ZERO,
     };
     let request = |id: &str, status: &str, charge| Request {

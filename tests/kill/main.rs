@@ -32,6 +32,6 @@ fn length() -> Length {
 fn run(test: impl Future<Output = anyhow::Result<()>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if let Err(error) = runtime.block_on(test) {
-        panic!("{error:?}");
+        panic!("{error:#}");
     }
 }

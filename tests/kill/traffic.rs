@@ -24,6 +24,8 @@ pub struct Exchange {
     pub stream: bool,
     /// What the answer said.
     pub facts: Facts,
+    /// The start of the answer, when it is not whole; for messages.
+    pub said: String,
     /// Request sent → last byte.
     pub took: Duration,
 }
@@ -111,12 +113,15 @@ async fn one(to: SocketAddr, request: Rc<[u8]>, stream: bool, pool: Rc<RefCell<V
         Err(error) => return log.0.borrow_mut().push(refused(stream, error.kind())),
     };
     let answer = connection.exchange_within(&request, Duration::from_secs(20)).await;
+    let facts = Facts::of(answer.body, stream);
+    let said = if facts.is_good() { &[] } else { &answer.body[..answer.body.len().min(300)] };
     log.0.borrow_mut().push(Exchange {
         request_id: answer.head.header("x-request-id").map(str::to_owned),
         status: answer.status,
         end: answer.end.clone(),
         stream,
-        facts: Facts::of(answer.body, stream),
+        said: String::from_utf8_lossy(said).into_owned(),
+        facts,
         took: answer.total,
     });
     if answer.end == End::Complete {
@@ -125,8 +130,8 @@ async fn one(to: SocketAddr, request: Rc<[u8]>, stream: bool, pool: Rc<RefCell<V
 }
 
 fn refused(stream: bool, error: std::io::ErrorKind) -> Exchange {
-    let facts = Facts::default();
-    Exchange { request_id: None, status: 0, end: End::Failed(error), stream, facts, took: Duration::ZERO }
+    let (facts, said) = (Facts::default(), String::new());
+    Exchange { request_id: None, status: 0, end: End::Failed(error), stream, facts, said, took: Duration::ZERO }
 }
 
 fn request(to: SocketAddr, key: &str, stream: bool) -> Vec<u8> {

@@ -14,6 +14,12 @@ use crate::http;
 /// Credentials of the administrator that a rig creates; they live as long as its temporary directory.
 const ADMIN: (&str, &str) = ("bench-admin", "Bench-Password-2026");
 
+/// Master key and JWT secret of a rig; they protect nothing but its temporary directory.
+const SECRETS: (&str, &str) = (
+    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+);
+
 /// How to run the product.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -63,10 +69,8 @@ impl Plan {
             ("QUOTALANE_DATABASE__URL", format!("sqlite://{}", self.database().display())),
             ("QUOTALANE_DATABASE__AUTO_MIGRATE", "true".to_owned()),
             ("QUOTALANE_JOURNAL__DIR", self.dir.join("journal").display().to_string()),
-            ("QUOTALANE_SECURITY__MASTER_KEY", "6b".repeat(32)),
-            ("QUOTALANE_SECURITY__JWT_SECRET", "bench-only-jwt-secret-".repeat(3)),
-            ("QUOTALANE_ADMIN__USERNAME", ADMIN.0.to_owned()),
-            ("QUOTALANE_ADMIN__PASSWORD", ADMIN.1.to_owned()),
+            ("QUOTALANE_SECURITY__MASTER_KEY", SECRETS.0.to_owned()),
+            ("QUOTALANE_SECURITY__JWT_SECRET", SECRETS.1.to_owned()),
             ("QUOTALANE_LOG__FORMAT", "json".to_owned()),
             ("QUOTALANE_SHUTDOWN__PRE_STOP_DELAY", "0s".to_owned()),
             ("QUOTALANE_NETWORK__ALLOW_PRIVATE_CIDRS", "127.0.0.0/8".to_owned()),
@@ -140,15 +144,31 @@ impl Relay {
         data(&answer)
     }
 
+    /// Opens a session; the first one of an installation creates its owner with the token that the start has printed.
     async fn login(&self) -> anyhow::Result<String> {
-        let body = json!({"username": ADMIN.0, "password": ADMIN.1}).to_string();
-        let answer = http::post(self.plan.listen, "POST", "/api/v1/auth/login", "", &body).await?;
-        let data = data(&answer)?;
-        let token = ["token", "access_token"].iter().find_map(|name| data[*name].as_str());
-        token.map(str::to_owned).with_context(|| format!("no token in {data}"))
+        let (username, password) = ADMIN;
+        let body = json!({"username": username, "password": password});
+        let session = match self.open_session("/api/v1/auth/login", &body).await {
+            Ok(session) => session,
+            Err(_) => {
+                let setup = json!({"token": self.setup_token()?, "username": username, "password": password});
+                self.open_session("/api/v1/setup", &setup).await?
+            }
+        };
+        session["token"].as_str().map(str::to_owned).with_context(|| format!("no token in {session}"))
     }
 
-    /// Adds an account of type `claude-console` that calls `upstream`; its id.
+    async fn open_session(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        data(&http::post(self.plan.listen, "POST", path, "", &body.to_string()).await?)
+    }
+
+    fn setup_token(&self) -> anyhow::Result<String> {
+        let log = self.process.log()?;
+        let token = log.lines().rev().find_map(|line| line.split_once("setup token (valid once): "));
+        token.map(|(_, token)| token.trim().to_owned()).context("no setup token was printed")
+    }
+
+    /// Adds an account of type `claude-console` that calls `upstream`, and tests it; its id.
     pub async fn add_account(&mut self, name: &str, credential: &str, upstream: SocketAddr) -> anyhow::Result<i64> {
         let body = json!({
             "name": name, "type": "claude-console", "base_url": format!("http://{upstream}"),
@@ -156,14 +176,17 @@ impl Relay {
             "credentials": {"api_key": credential},
         });
         let account = self.admin("POST", "/api/v1/accounts", &body).await?;
-        account["id"].as_i64().with_context(|| format!("no id in {account}"))
+        let id = account["id"].as_i64().with_context(|| format!("no id in {account}"))?;
+        // A new account is scheduled once a test has shown that its credential works.
+        let tested = self.admin("POST", &format!("/api/v1/accounts/{id}/test"), &json!({})).await?;
+        anyhow::ensure!(tested["success"] == true, "account {id} failed its test: {tested}");
+        Ok(id)
     }
 
     /// Creates a key; its secret.
     pub async fn add_key(&mut self, body: &Value) -> anyhow::Result<String> {
         let key = self.admin("POST", "/api/v1/api-keys", body).await?;
-        let secret = ["api_key", "secret", "key"].iter().find_map(|name| key[*name].as_str());
-        secret.map(str::to_owned).with_context(|| format!("no secret in {key}"))
+        key["api_key"].as_str().map(str::to_owned).with_context(|| format!("no secret in {key}"))
     }
 
     /// The value of a metric without labels, or the sum over its series; `None` when it is not exported.

@@ -1,5 +1,7 @@
 //! `/accounts`: upstream credentials that we own. Secrets are write-only.
 
+use std::time::Duration;
+
 use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post, routes};
 use actors::domain::account::{AccountKind, AccountSpec, AccountStatus};
@@ -10,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::AdminState;
 use super::account_view::AccountView;
+use super::checkup::test_account;
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{
@@ -19,6 +22,9 @@ use crate::onboarding::account::AccountInput;
 use crate::onboarding::credential::CredentialInput;
 use crate::onboarding::json::Moment;
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
+
+/// Longest wait for the vendor's word on a new credential.
+const PROOF: Duration = Duration::from_secs(5);
 
 /// An account with its secret, as sent.
 #[derive(utoipa::ToSchema)]
@@ -157,7 +163,23 @@ pub async fn create(
     let db = state.db.audited(session.entry(state, "account_created", "account", None, recorded));
     let id = accounts::create(&db, &state.vault, config, Some(credential), state.clock.now()).await?;
     state.reload_account(id).await?;
+    prove(state, id).await?;
     shown(state, id).await
+}
+
+/// A new account may be scheduled once its credential was accepted. A vendor that does not answer in time leaves it
+/// `created`, for a test by hand; a kind without a call that costs nothing is taken at the administrator's word.
+async fn prove(state: &AdminState, id: AccountId) -> Result<(), ApiError> {
+    let (spec, credential) = opened(state, id).await?;
+    if !spec.kind.counts_tokens() {
+        accounts::save_status(&state.db, id, AccountStatus::Active, None, state.clock.now()).await?;
+        return state.reload_account(id).await;
+    }
+    let tested = tokio::time::timeout(PROOF, test_account(state, spec, credential)).await;
+    if let Ok(Some(accepted)) = tested.map(|verdict| verdict.accepted) {
+        state.engine.accounts.tested(id, accepted);
+    }
+    Ok(())
 }
 
 /// Checks a configuration: by itself, its address against the egress rules, and what it refers to.

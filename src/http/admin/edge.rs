@@ -35,14 +35,8 @@ pub async fn edge<B: MessageBody + 'static>(
         let error = ApiError::new(Reason::SetupRequired, "create the first administrator at POST /api/v1/setup");
         request.into_response(error.respond(Some(id.to_string()), bare)).map_into_right_body()
     } else {
-        let http = request.request().clone();
-        match next.call(request).await {
-            Ok(response) => in_one_form(response, id, bare),
-            Err(error) => {
-                let answer = failure(&error).respond(Some(id.to_string()), bare);
-                ServiceResponse::new(http, answer).map_into_right_body()
-            }
-        }
+        // The request must not be cloned here: routing needs it alone.
+        in_one_form(next.call(request).await?, id, bare)
     };
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);

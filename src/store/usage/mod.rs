@@ -13,5 +13,6 @@ pub use insert::store;
 pub use positions::positions;
 pub use report::{
     AccountUsage, DayUsage, GroupBy, ReportRow, UsageFilter, UsageSum, account_usage, day_usage, key_usage, report,
+    spent_since,
 };
 pub use requests::{RequestFilter, get, list};

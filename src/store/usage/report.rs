@@ -107,6 +107,14 @@ pub struct AccountUsage {
     pub upstream: Nanos,
 }
 
+/// What the attempts of an account have cost us since a moment, exactly.
+pub async fn spent_since(db: &Db, account: AccountId, since: Timestamp) -> Result<Nanos, StoreError> {
+    let query = sql("SELECT CAST(COALESCE(SUM(upstream_nanos), 0) AS SIGNED) AS spent FROM usage_attempts \
+         WHERE account_id = ? AND started_at >= ?");
+    let row = db.read_one(query.bind(account).bind(since)).await?;
+    row.map_or(Ok(Nanos::ZERO), |row| Ok(Nanos(row.int("spent")?)))
+}
+
 const SUMS: [&str; 13] = [
     "requests",
     "errors",

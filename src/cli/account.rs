@@ -1,0 +1,186 @@
+//! `account list|show|add|test|pause|resume`: accounts in the database. A running server sees changes of the database when
+//! it reads accounts again; use the management API where changes must count at once.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::domain::account::{AccountKind, AccountStatus};
+use actors::domain::id::AccountId;
+use actors::ports::Vendor;
+use serde_json::{Map, Value, json};
+
+use super::database::Local;
+use super::exit::Failure;
+use super::output::Output;
+use crate::app::vendor::VendorCalls;
+use crate::config::Need;
+use crate::http::extract::parse_value;
+use crate::onboarding::account::AccountInput;
+use crate::onboarding::credential::CredentialInput;
+use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
+
+/// Longest test.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Verbs on accounts.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// List accounts
+    List,
+    /// Show an account, its secret masked
+    Show {
+        /// Id
+        id: i64,
+    },
+    /// Add an account; the secret is read from standard input or a file
+    Add {
+        /// Display name
+        #[arg(long)]
+        name: String,
+        /// claude-official, claude-console or ccr
+        #[arg(long = "type")]
+        kind: String,
+        /// Upstream base URL
+        #[arg(long)]
+        base_url: Option<String>,
+        /// Slots
+        #[arg(long)]
+        max_concurrency: Option<u32>,
+        /// 0 to 100, higher is preferred
+        #[arg(long)]
+        priority: Option<i32>,
+        /// File with an API key, or with the credentials of Claude Code, instead of standard input
+        #[arg(long, value_name = "FILE")]
+        credential_file: Option<PathBuf>,
+        /// Leave it unscheduled until it was tested
+        #[arg(long)]
+        untested: bool,
+    },
+    /// Call the vendor with the account's credential
+    Test {
+        /// Id
+        id: i64,
+    },
+    /// Take an account out of scheduling
+    Pause {
+        /// Id
+        id: i64,
+    },
+    /// Put an account back into scheduling
+    Resume {
+        /// Id
+        id: i64,
+    },
+}
+
+/// Runs a verb.
+pub async fn run(verb: &Verb, files: &[PathBuf], out: Output) -> Result<(), Failure> {
+    let local = Local::open(files, Need::Nothing).await?;
+    match verb {
+        Verb::List => list(&local, out).await,
+        Verb::Show { id } => out.one(&shown(&found(&local, *id).await?)),
+        Verb::Add { .. } => add(&local, verb, out).await,
+        Verb::Test { id } => test(&local, *id, out).await,
+        Verb::Pause { id } => set_schedulable(&local, *id, false, out).await,
+        Verb::Resume { id } => set_schedulable(&local, *id, true, out).await,
+    }
+}
+
+async fn found(local: &Local, id: i64) -> Result<AccountRow, Failure> {
+    let row = accounts::get(&local.db, AccountId(id)).await?;
+    row.ok_or_else(|| Failure::Failed(format!("no account {id}")))
+}
+
+/// What a list shows, and more for one.
+fn shown(row: &AccountRow) -> Value {
+    let mut fields = match serde_json::to_value(AccountInput::from_config(&row.config)) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    fields.insert("id".into(), json!(row.id));
+    fields.insert("status".into(), json!(row.status));
+    fields.insert("status_reason".into(), json!(row.status_reason));
+    fields.insert("credential".into(), json!(row.credential.masked));
+    Value::Object(fields)
+}
+
+async fn list(local: &Local, out: Output) -> Result<(), Failure> {
+    let page = crate::store::Page { offset: 0, limit: i64::MAX };
+    let (rows, _) = accounts::list(&local.db, &AccountFilter::default(), page).await?;
+    let rows: Vec<Value> = rows.iter().map(shown).collect();
+    out.rows(&["id", "name", "type", "status", "enabled", "schedulable", "priority", "credential"], &rows)
+}
+
+async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
+    let Verb::Add { name, kind, base_url, max_concurrency, priority, credential_file, untested } = verb else {
+        return Ok(());
+    };
+    let kind = AccountKind::parse(kind).ok_or_else(|| Failure::Usage(format!("no account type \"{kind}\"")))?;
+    let mut input = AccountInput::new(name, kind);
+    input.base_url.clone_from(base_url);
+    input.max_concurrency = max_concurrency.unwrap_or(input.max_concurrency);
+    input.priority = priority.unwrap_or(input.priority);
+    let config = input.checked().map_err(|e| Failure::Usage(e.to_string()))?;
+    let credential = read_credential(credential_file.as_ref(), kind)?;
+    let credential = credential.checked(kind).map_err(|e| Failure::Usage(e.to_string()))?;
+    let credential = credential.ok_or_else(|| Failure::Usage("the credential is empty".to_owned()))?;
+    let vault = local.vault().await?;
+    let db = local.audited("account_created", "account", None);
+    let id = accounts::create(&db, &vault, config, Some(credential), local.now()).await?;
+    if !untested {
+        accounts::save_status(&local.db, id, AccountStatus::Active, None, local.now()).await?;
+    }
+    out.one(&json!({ "id": id, "name": name, "type": kind }))
+}
+
+/// A text that starts with `{` is a credentials file; anything else is a key or an access token.
+fn read_credential(file: Option<&PathBuf>, kind: AccountKind) -> Result<CredentialInput, Failure> {
+    let mut text = String::new();
+    match file {
+        Some(file) => text = std::fs::read_to_string(file)?,
+        None => {
+            std::io::stdin().read_to_string(&mut text)?;
+        }
+    }
+    let text = text.trim();
+    if text.starts_with("{\"claudeAiOauth\"") || (text.starts_with('{') && text.contains("claudeAiOauth")) {
+        return CredentialInput::from_claude_file(text).map_err(|e| Failure::Usage(e.to_string()));
+    }
+    let fields = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => Value::Object(fields),
+        _ if kind.is_oauth() => json!({ "access_token": text }),
+        _ => json!({ "api_key": text }),
+    };
+    parse_value(fields).map_err(|e| Failure::Usage(e.to_string()))
+}
+
+async fn test(local: &Local, id: i64, out: Output) -> Result<(), Failure> {
+    let vault = local.vault().await?;
+    let stored = accounts::load(&local.db, vault.as_ref(), AccountId(id)).await?;
+    let stored = stored.ok_or_else(|| Failure::Failed(format!("no account {id}")))?;
+    let credential = stored.credential.ok_or_else(|| Failure::Failed("it has no credential".to_owned()))?;
+    let vendor = VendorCalls::for_commands(&local.config, &local.db, vault, local.clock.clone()).await?;
+    let begun = local.now();
+    let probe = tokio::time::timeout(PATIENCE, vendor.probe(stored.spec, Arc::clone(&credential))).await;
+    let taken = local.now().since(begun);
+    match probe {
+        Ok(Ok(true)) => {
+            accounts::save_status(&local.db, AccountId(id), AccountStatus::Active, None, local.now()).await?;
+            out.one(&json!({ "id": id, "success": true, "response_time_ms": taken }))
+        }
+        Ok(Ok(false)) => Err(Failure::Failed("the vendor refused the credential".to_owned())),
+        Ok(Err(error)) => Err(Failure::Unreachable(error.to_string())),
+        Err(_) => Err(Failure::Unreachable("the vendor did not answer in time".to_owned())),
+    }
+}
+
+async fn set_schedulable(local: &Local, id: i64, on: bool, out: Output) -> Result<(), Failure> {
+    let row = found(local, id).await?;
+    let db = local.audited("account_status_changed", "account", Some(id));
+    let config = AccountConfig { schedulable: on, ..row.config };
+    accounts::update(&db, row.id, row.version, config, local.now()).await?;
+    out.say(&format!("account {id} is {}", if on { "scheduled again" } else { "paused" }));
+    Ok(())
+}
