@@ -117,7 +117,7 @@ impl Application {
         let lifecycle = Lifecycle::default();
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry)?);
-        access::start(metrics.log_dropped().clone())?;
+        access::start()?;
         let storage = Storage::open(&config, &clock).await?;
         let (left, report) = storage.replay(&clock).await?;
         if report.settled + report.interrupted > 0 {

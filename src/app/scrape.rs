@@ -1,7 +1,7 @@
 //! Brings gauges and counters of the parts up to date before a scrape.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use actors::domain::account::Service;
 use actors::metrics::{EngineMetrics, MetricsConfig};
@@ -12,8 +12,8 @@ use super::Parts;
 use crate::cache::Cache;
 use crate::http::probes::Refresh;
 use crate::journal::JournalDir;
-use crate::observe::Metrics;
 use crate::observe::lifecycle::{Lifecycle, Phase};
+use crate::observe::{Metrics, events, process};
 use crate::relay::RelayShared;
 use crate::store::Db;
 
@@ -27,17 +27,6 @@ struct Sources {
     db: Db,
     cache: Cache,
     journal: JournalDir,
-    seen: Seen,
-}
-
-/// Totals of other counters at the last scrape; ours grow by the difference.
-#[derive(Default)]
-struct Seen {
-    flushes_ok: AtomicU64,
-    flushes_failed: AtomicU64,
-    dead: AtomicU64,
-    expired: AtomicU64,
-    cache_failures: AtomicU64,
 }
 
 /// The work before each scrape.
@@ -59,10 +48,10 @@ pub fn refresh(
         db: parts.storage.db.clone(),
         cache: parts.storage.cache.clone(),
         journal: parts.storage.journal.clone(),
-        seen: Seen::default(),
     });
-    let now = sources.engine.clock.now();
-    sources.metrics.start_timestamp().set(seconds(now.0));
+    let started_at = seconds(sources.engine.clock.now().0);
+    process::register(registry, started_at)?;
+    sources.metrics.start_timestamp().set(started_at);
     Ok(Box::new(move || {
         let sources = Arc::clone(&sources);
         Box::pin(async move { sources.read().await })
@@ -78,22 +67,20 @@ impl Sources {
     }
 
     fn read_engine(&self) {
-        let (metrics, seen) = (&self.metrics, &self.seen);
+        let metrics = &self.metrics;
         let usage = self.engine.usage.stats();
         metrics.usage_pending_records().set(count(usage.pending));
         metrics.usage_flush_lag().set(seconds(usage.oldest_age_ms));
-        grow(metrics.usage_flush("ok"), &seen.flushes_ok, usage.flushes_ok);
-        grow(metrics.usage_flush("failed"), &seen.flushes_failed, usage.flushes_failed);
-        grow(metrics.usage_dead(), &seen.dead, usage.dead);
+        follow(metrics.usage_flush("ok"), usage.flushes_ok);
+        follow(metrics.usage_flush("failed"), usage.flushes_failed);
+        follow(metrics.usage_dead(), usage.dead);
         let billing = self.engine.billing.stats();
         metrics.holds_active().set(count(billing.holds));
-        grow(metrics.holds_expired(), &seen.expired, billing.expired);
+        follow(metrics.holds_expired(), billing.expired);
         for (job, runs) in self.engine.housekeeping.jobs() {
             let name = job.as_str();
-            for (result, total) in [("ok", runs.succeeded), ("failed", runs.failed)] {
-                let counter = metrics.job_runs(name, result);
-                counter.inc_by(total.saturating_sub(counter.get()));
-            }
+            follow(metrics.job_runs(name, "ok"), runs.succeeded);
+            follow(metrics.job_runs(name, "failed"), runs.failed);
             if let Some(at) = runs.last_success {
                 metrics.job_last_success(name).set(seconds(at.0));
             }
@@ -105,6 +92,10 @@ impl Sources {
         self.metrics.ready().set(i64::from(phase == Phase::Serving));
         self.metrics.draining().set(i64::from(phase > Phase::Serving));
         self.metrics.instances().set(1);
+        for (level, total) in events::by_level() {
+            follow(self.metrics.log_events(level), total);
+        }
+        follow(self.metrics.log_dropped(), events::lost());
         let in_flight = self.relay.in_flight.load(Ordering::Relaxed);
         self.metrics.relay_inflight(Service::Claude).set(count(in_flight));
     }
@@ -114,7 +105,7 @@ impl Sources {
         let cache = self.cache.health();
         metrics.redis_up().set(i64::from(cache.up));
         metrics.redis_fallback_active().set(i64::from(!cache.up));
-        grow(metrics.redis_errors("unavailable"), &self.seen.cache_failures, cache.failures);
+        follow(metrics.redis_errors("unavailable"), cache.failures);
         let (open, idle) = self.db.connections();
         metrics.db_pool_connections("idle").set(count(idle));
         metrics.db_pool_connections("used").set(i64::from(open) - count(idle));
@@ -126,10 +117,9 @@ impl Sources {
     }
 }
 
-/// Adds what another counter has gained since the last scrape.
-fn grow(counter: &IntCounter, seen: &AtomicU64, total: u64) {
-    let before = seen.fetch_max(total, Ordering::Relaxed);
-    counter.inc_by(total.saturating_sub(before));
+/// Brings a counter up to a total that only grows.
+fn follow(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
 }
 
 fn count(n: usize) -> i64 {

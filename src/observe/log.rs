@@ -4,8 +4,6 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::events::CountEvents;
+use super::events::{self, Counting};
 
 /// Lines that may wait for the writer: about a second of a busy process.
 const CHANNEL: usize = 8_192;
@@ -51,25 +49,6 @@ pub enum LogError {
 pub struct LogGuard {
     sender: Option<SyncSender<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
-    levels: Arc<CountEvents>,
-}
-
-impl LogGuard {
-    /// Lines lost so far because the writer fell behind.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Events so far, by level.
-    pub fn levels(&self) -> Arc<CountEvents> {
-        Arc::clone(&self.levels)
-    }
-
-    /// A counter of lost lines that outlives the guard.
-    pub fn dropped_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.dropped)
-    }
 }
 
 impl Drop for LogGuard {
@@ -98,10 +77,8 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
     let (sender, receiver) = sync_channel(CHANNEL);
     let writer = std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&receiver, out));
     let writer = writer.map_err(|e| LogError::File("log thread".into(), e))?;
-    let dropped = Arc::new(AtomicU64::new(0));
-    let levels = Arc::new(CountEvents::default());
-    let make = Lines { sender: sender.clone(), dropped: Arc::clone(&dropped) };
-    let registry = tracing_subscriber::registry().with(filter).with(super::events::Counting(Arc::clone(&levels)));
+    let make = Lines { sender: sender.clone() };
+    let registry = tracing_subscriber::registry().with(filter).with(Counting);
     let started = if json {
         registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(make)).try_init()
     } else {
@@ -109,7 +86,7 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
         registry.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(make)).try_init()
     };
     started.map_err(|_| LogError::Taken)?;
-    Ok(LogGuard { sender: Some(sender), writer: Some(writer), dropped, levels })
+    Ok(LogGuard { sender: Some(sender), writer: Some(writer) })
 }
 
 fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
@@ -131,7 +108,6 @@ fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
 #[derive(Clone)]
 struct Lines {
     sender: SyncSender<Vec<u8>>,
-    dropped: Arc<AtomicU64>,
 }
 
 /// One line; `fmt` writes each event in one call, but may use several.
@@ -163,7 +139,7 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         let text = std::mem::take(&mut self.text);
         if !text.is_empty() && self.lines.sender.try_send(text).is_err() {
-            self.lines.dropped.fetch_add(1, Ordering::Relaxed);
+            events::lose();
         }
     }
 }

@@ -85,6 +85,7 @@ impl TestApp {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        environment.retain(|(name, _)| extra.iter().all(|(other, _)| other != name));
         environment.extend(extra);
         let config = Config::load_with(&[], &environment, Need::Secrets).unwrap();
         let app = Application::build(config).await.unwrap();
