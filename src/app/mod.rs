@@ -15,6 +15,7 @@ pub mod vendor;
 
 pub mod checks;
 pub mod management;
+pub mod scrape;
 pub mod server;
 pub mod specimen;
 pub mod stop;
@@ -145,7 +146,7 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let refresh = scrape::refresh(&parts, &relay, &registry, config.metrics_accounts_max)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {

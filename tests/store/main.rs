@@ -1,0 +1,18 @@
+//! Every repository against real databases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/servers.rs"]
+mod servers;
+
+mod builders;
+
+mod accounts;
+mod keyring;
+mod keys;
+mod migrations;
+mod records;
+mod settings;
+mod usage;
+mod usage_crash;
+mod users;
