@@ -8,6 +8,7 @@ mod servers;
 mod builders;
 
 mod accounts;
+mod frozen;
 mod keyring;
 mod keys;
 mod migrations;
