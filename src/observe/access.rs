@@ -37,15 +37,12 @@ struct Line {
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn start(dropped: prometheus::IntCounter) -> std::io::Result<()> {
+pub fn start() -> std::io::Result<()> {
     let (sender, lines) = sync_channel(CAPACITY);
     std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&lines))?;
     let _ = SENDER.set(sender);
-    let _ = DROPPED.set(dropped);
     Ok(())
 }
-
-static DROPPED: OnceLock<prometheus::IntCounter> = OnceLock::new();
 
 /// Logs a settled request, soon.
 pub fn note(row: &RequestRow) {
@@ -67,8 +64,8 @@ pub fn note(row: &RequestRow) {
         ttft_ms: row.ttft_ms,
         total_ms: row.total_ms,
     };
-    if let (Err(TrySendError::Full(_)), Some(dropped)) = (sender.try_send(line), DROPPED.get()) {
-        dropped.inc();
+    if let Err(TrySendError::Full(_)) = sender.try_send(line) {
+        super::events::lose();
     }
 }
 

@@ -68,7 +68,6 @@ metrics! {
     IntGauge relay_streams_open = "relay_streams_open" {} &[], "Streams open to clients";
     IntGauge relay_drains_active = "relay_drains_active" {} &[], "Upstream streams read on after the client left";
     IntCounter relay_shed_total = "relay_shed_total" {} &[], "Requests shed because too many were in flight";
-    IntCounter relay_retry_budget_exhausted = "relay_retry_budget_exhausted_total" {} &[], "Attempts not made because the retry budget was empty";
     IntCounter relay_attempts = "relay_attempts_total" { service: ServiceLabel, verdict: Verdict } &[], "Upstream attempts by verdict";
     IntCounter relay_failovers = "relay_failovers_total" { service: ServiceLabel, verdict: Verdict } &[], "Switches to another account, by the verdict that caused them";
     IntCounter relay_edits = "relay_edits_total" { edit: Edit } &[], "Body edits";

@@ -212,6 +212,9 @@ impl Settlement {
             self.hold = Some(admission.hold);
             self.permit = Some(admission.permit);
             self.limits = admission.limits;
+            if self.request.key.activation_ms.is_some() {
+                actix_rt::spawn(self.relay.shared().keys.activate(self.request.key.id));
+            }
         }
     }
 
@@ -354,6 +357,10 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        if !self.finished && self.attempt.as_ref().is_none_or(|attempt| !attempt.content_sent) {
+            let phase = if self.attempt.is_none() { "queued" } else { "before_first_byte" };
+            self.relay.metrics().relay_disconnects("cancel", phase).inc();
+        }
         self.finish(&End::cancelled());
     }
 }

@@ -1,11 +1,14 @@
 //! Every repository against real databases.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "../support/servers.rs"]
 mod servers;
 
 mod builders;
 
 mod accounts;
+mod frozen;
 mod keyring;
 mod keys;
 mod migrations;

@@ -41,7 +41,6 @@ pub struct TestDb {
     pub db: Db,
     pub io: IoRuntime,
     pub url: String,
-    _dir: Option<tempfile::TempDir>,
 }
 
 impl TestDb {
@@ -51,7 +50,11 @@ impl TestDb {
     }
 }
 
-async fn sqlite(migrate: bool) -> TestDb {
+async fn on_sqlite<F, Fut>(migrate: bool, test: F)
+where
+    F: Fn(TestDb) -> Fut,
+    Fut: Future<Output = ()>,
+{
     let io = IoRuntime::start().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", dir.path().join("test.db").display());
@@ -59,7 +62,9 @@ async fn sqlite(migrate: bool) -> TestDb {
     if migrate {
         migrations::up(&db).await.unwrap();
     }
-    TestDb { db, io, url, _dir: Some(dir) }
+    // The folder lives here: a test that uses only a part of the value would drop the rest of it at once.
+    test(TestDb { db, io, url }).await;
+    drop(dir);
 }
 
 async fn statement(io: &IoRuntime, url: &str, text: String) {
@@ -86,7 +91,7 @@ where
     if migrate {
         migrations::up(&db).await.unwrap();
     }
-    test(TestDb { db: db.clone(), io: io.clone(), url, _dir: None }).await;
+    test(TestDb { db: db.clone(), io: io.clone(), url }).await;
     db.close().await;
     statement(&io, &base, format!("DROP DATABASE {name}")).await;
 }
@@ -97,7 +102,7 @@ where
     F: Fn(TestDb) -> Fut,
     Fut: Future<Output = ()>,
 {
-    test(sqlite(true).await).await;
+    on_sqlite(true, &test).await;
     if let Some(base) = mysql_url() {
         on_mysql(base, true, test).await;
     }
@@ -109,7 +114,7 @@ where
     F: Fn(TestDb) -> Fut,
     Fut: Future<Output = ()>,
 {
-    test(sqlite(false).await).await;
+    on_sqlite(false, &test).await;
     if let Some(base) = mysql_url() {
         on_mysql(base, false, test).await;
     }

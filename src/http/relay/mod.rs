@@ -48,7 +48,8 @@ async fn dispatch(http: HttpRequest, payload: web::Payload) -> HttpResponse {
             door::refuse(&relay, &error, door::arrive(&relay, "unknown"), &http)
         }
         Ok(_) | Err(NoTarget::Unknown) => {
-            door::refuse(&relay, &RelayError::NotFound, door::arrive(&relay, "unknown"), &http)
+            relay.metrics().relay_refused("not_found").inc();
+            render::unknown_path(&path, door::arrive(&relay, "unknown").request, http.headers())
         }
     }
 }

@@ -1,0 +1,1 @@
+//! Small CONNECT and SOCKS5 proxies that demand a user and a password.
