@@ -1,5 +1,7 @@
 //! The management API over HTTP: a real server, a fresh database per test.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
+
 mod support;
 
 mod document;

@@ -1,6 +1,7 @@
 //! A real server on a free port with a fresh database, and a client that speaks to it.
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,13 +58,13 @@ impl Answer {
 }
 
 /// Runs a test against a fresh product.
-pub fn with_app<F: Future<Output = ()>>(extra: &[(&str, &str)], test: impl FnOnce(Arc<TestApp>) -> F) {
+pub fn with_app<F: Future<Output = ()>>(extra: &[(&str, &str)], test: impl FnOnce(Rc<TestApp>) -> F) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let extra: Vec<(String, String)> = extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     actix_rt::System::new().block_on(async move {
-        let app = Arc::new(TestApp::spawn(extra).await);
-        test(Arc::clone(&app)).await;
-        let app = Arc::into_inner(app).unwrap();
+        let app = Rc::new(TestApp::spawn(extra).await);
+        test(Rc::clone(&app)).await;
+        let app = Rc::into_inner(app).unwrap();
         app.app.stop(std::future::ready(())).await;
     });
 }
