@@ -17,7 +17,6 @@ pub mod checks;
 pub mod management;
 pub mod scrape;
 pub mod server;
-pub mod specimen;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
