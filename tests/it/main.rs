@@ -11,3 +11,15 @@ mod failover;
 mod outage;
 
 mod passthrough;
+mod bodies;
+mod bindings;
+mod concurrency;
+mod corpus;
+mod counting;
+mod limits;
+mod money;
+mod panics;
+mod proxies;
+mod restart;
+mod routes;
+mod sessions;

@@ -95,7 +95,11 @@ pub fn error(error: &RelayError, request: RequestId, client: &HeaderMap) -> Http
 fn closes_connection(error: &RelayError) -> bool {
     matches!(
         error,
-        RelayError::BodyTooLarge | RelayError::SlowBody | RelayError::UnsupportedEncoding | RelayError::Shed
+        RelayError::BodyTooLarge
+            | RelayError::SlowBody
+            | RelayError::UnsupportedEncoding
+            | RelayError::BadRequest(_)
+            | RelayError::Shed
     )
 }
 
