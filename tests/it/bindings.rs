@@ -70,8 +70,8 @@ async fn a_group_key_uses_the_group_and_tags_narrow_it() {
 #[actix_rt::test]
 async fn model_lists_of_keys_and_accounts() {
     let app = spawn_app().await;
-    app.account("a", |a| a.model_allow = vec![Pattern::parse("claude-haiku-*").unwrap()]).await;
-    let key = app.key(|k| k.model_deny = vec![Pattern::parse("claude-opus-*").unwrap()]).await;
+    app.account("a", |a| a.model_allow = vec![Pattern("claude-haiku-*".to_owned())]).await;
+    let key = app.key(|k| k.model_deny = vec![Pattern("claude-opus-*".to_owned())]).await;
     let denied = app.messages(&key, &ask_model("claude-opus-4-5", false)).await;
     denied.expect_error(403, "permission_error", "model_not_allowed");
     assert_eq!(denied.should_retry(), Some("false"));

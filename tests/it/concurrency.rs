@@ -13,7 +13,8 @@ use crate::support::until;
 
 /// The most calls that were under way at once, by the upstream's own times.
 fn most_at_once(calls: &[Entry]) -> usize {
-    let during = |at: i64| calls.iter().filter(|call| call.started_ms <= at && call.ended_ms.is_some_and(|end| end > at));
+    let during =
+        |at: i64| calls.iter().filter(move |call| call.started_ms <= at && call.ended_ms.is_some_and(|end| end > at));
     calls.iter().map(|call| during(call.started_ms).count()).max().unwrap_or(0)
 }
 
@@ -27,7 +28,11 @@ async fn fifty_at_once_on_two_accounts_of_ten_slots_are_all_served_and_never_mor
     app.mock.script(json!({"delay_ms": 20, "events": 10})).await;
     let bodies: Vec<_> = (0..50).map(|n| ask(n % 2 == 0)).collect();
     let answers = join_all(bodies.iter().map(|body| app.messages(&key, body))).await;
-    assert!(answers.iter().all(|answer| answer.status == 200), "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
+    assert!(
+        answers.iter().all(|answer| answer.status == 200),
+        "{:?}",
+        answers.iter().map(|a| a.status).collect::<Vec<_>>()
+    );
     let calls = app.mock.messages().await;
     assert_eq!(calls.len(), 50);
     for credential in ["sk-ant-a", "sk-ant-b"] {
@@ -59,7 +64,8 @@ async fn waiting(app: &TestApp, count: usize) {
 #[actix_rt::test]
 async fn who_waits_for_a_slot_is_served_in_order() {
     let app = spawn_app().await;
-    let key = app.key(|k| (k.concurrency_limit, k.disconnect) = (100, actors::domain::key::DisconnectPolicy::Cancel)).await;
+    let key =
+        app.key(|k| (k.concurrency_limit, k.disconnect) = (100, actors::domain::key::DisconnectPolicy::Cancel)).await;
     let holder = taken(&app, &key).await;
     let calls: Vec<_> = (0..6).map(|_| message_call(&key, &ask(false))).collect();
     let mut waiters = Vec::new();

@@ -33,7 +33,11 @@ async fn an_estimate_serves_when_nobody_can_count() {
     estimated(&app.count_tokens(&key, &ask_model(&format!("ccr,{MODEL}"), false)).await);
     let id = app.account("a", |_| {}).await;
     for status in [404, 500, 529] {
-        app.mock.fault(json!({"match": {"path": "/v1/messages/count_tokens"}, "fault": {"kind": "status", "status": status}})).await;
+        app.mock
+            .fault(
+                json!({"match": {"path": "/v1/messages/count_tokens"}, "fault": {"kind": "status", "status": status}}),
+            )
+            .await;
         estimated(&app.count_tokens(&key, &ask(false)).await);
         app.mock.heal().await;
         if status == 404 {
@@ -50,7 +54,9 @@ async fn an_estimate_serves_when_nobody_can_count() {
 async fn counting_asks_for_permission_but_not_for_money() {
     let app = spawn_app().await;
     app.account("a", |_| {}).await;
-    let key = app.key(|k| k.model_deny = vec![actors::domain::model::Pattern::parse("claude-opus-*").unwrap()]).await;
+    let key = app
+        .key(|k| k.model_deny = vec![actors::domain::model::Pattern("claude-opus-*".to_owned())])
+        .await;
     let denied = app.count_tokens(&key, &ask_model("claude-opus-4-5", false)).await;
     denied.expect_error(403, "permission_error", "model_not_allowed");
     let bad = app.count_tokens(&key, &json!({"model": MODEL})).await;
@@ -70,7 +76,11 @@ async fn an_expired_token_is_replaced_for_counting_too() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     app.quiet().await;
     let view = app.view(id).await;
-    assert_eq!(view.spec.status, actors::domain::account::AccountStatus::Active, "an expired token is no reason to give up");
+    assert_eq!(
+        view.spec.status,
+        actors::domain::account::AccountStatus::Active,
+        "an expired token is no reason to give up"
+    );
     assert_eq!(app.messages(&key, &ask(false)).await.status, 200);
     app.finish().await;
 }

@@ -49,7 +49,11 @@ async fn leaving_in_the_middle_cancels_or_reads_on_as_the_key_says() {
             app.mock.script(json!({"delay_ms": 10, "events": 30})).await;
             let mut open = app.open(&key, &ask(true)).await;
             assert!(open.until("content_block_delta").await);
-            if reset { open.reset() } else { drop(open) }
+            if reset {
+                open.reset()
+            } else {
+                drop(open)
+            }
             permits_are_free(&app).await;
             let (row, _) = app.only_row().await;
             assert_eq!(row.status, RequestStatus::Cancelled, "{policy:?}");
@@ -58,8 +62,13 @@ async fn leaving_in_the_middle_cancels_or_reads_on_as_the_key_says() {
             if policy == DisconnectPolicy::Cancel {
                 assert!(row.usage.estimated && !call.terminal && call.ended == "caller_gone", "{call:?}");
                 assert!(row.flags.is_empty());
-                assert_eq!(row.usage.tokens.context(), emitted.input_tokens + emitted.cache_read_input_tokens
-                    + emitted.ephemeral_5m_input_tokens + emitted.ephemeral_1h_input_tokens);
+                assert_eq!(
+                    row.usage.tokens.context(),
+                    emitted.input_tokens
+                        + emitted.cache_read_input_tokens
+                        + emitted.ephemeral_5m_input_tokens
+                        + emitted.ephemeral_1h_input_tokens
+                );
             } else {
                 assert!(!row.usage.estimated && call.terminal, "{policy:?} {row:?}");
                 assert_eq!(row.usage.tokens.output, emitted.output_tokens);

@@ -10,15 +10,15 @@ mod disconnects;
 mod failover;
 mod outage;
 
-mod passthrough;
-mod bodies;
 mod bindings;
+mod bodies;
 mod concurrency;
 mod corpus;
 mod counting;
 mod limits;
 mod money;
 mod panics;
+mod passthrough;
 mod proxies;
 mod restart;
 mod routes;

@@ -18,8 +18,12 @@ async fn bodies_pass_byte_for_byte_with_everything_unknown_in_them() {
     app.account("a", |_| {}).await;
     let key = app.key(|_| {}).await;
     for body in [
-        format!("{{ \"model\" : \"{MODEL}\",\n\"max_tokens\":5, \"messages\":[{{\"role\":\"system\",\"content\":\"x\"}}], \"future\": [1.0, 1e5, \"\\u00e9\\/\"] }}"),
-        format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"ü 😀\"}}],\"max_tokens\":5,\"model\":\"{MODEL}\",\"metadata\":null}}"),
+        format!(
+            "{{ \"model\" : \"{MODEL}\",\n\"max_tokens\":5, \"messages\":[{{\"role\":\"system\",\"content\":\"x\"}}], \"future\": [1.0, 1e5, \"\\u00e9\\/\"] }}"
+        ),
+        format!(
+            "{{\"messages\":[{{\"role\":\"user\",\"content\":\"ü 😀\"}}],\"max_tokens\":5,\"model\":\"{MODEL}\",\"metadata\":null}}"
+        ),
     ] {
         let mut call = message_call(&key, &Value::Null);
         call.body = body.clone().into_bytes();

@@ -21,8 +21,7 @@ use path::{NoTarget, Target};
 /// read as a relay path, so that aliases and odd spellings need no route each.
 pub fn configure(app: &mut web::ServiceConfig) {
     let messages = web::resource("/v1/messages").route(web::post().to(messages::post));
-    app.service(messages.default_service(web::route().to(dispatch)))
-        .default_service(web::route().to(dispatch));
+    app.service(messages.default_service(web::route().to(dispatch))).default_service(web::route().to(dispatch));
 }
 
 async fn dispatch(http: HttpRequest, payload: web::Payload) -> HttpResponse {

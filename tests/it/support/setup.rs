@@ -94,7 +94,8 @@ impl TestApp {
     pub async fn group(&self, name: &str, members: &[AccountId]) -> GroupId {
         let app = self.app();
         let now = app.engine.clock.now();
-        let id = groups::create(&app.storage.db, name.to_owned(), String::new(), 1, members.to_vec(), now).await.unwrap();
+        let id =
+            groups::create(&app.storage.db, name.to_owned(), String::new(), 1, members.to_vec(), now).await.unwrap();
         for member in members {
             app.engine.accounts.reload(*member).await.unwrap();
         }
