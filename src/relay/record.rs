@@ -210,7 +210,7 @@ pub fn settled(
     settlement: &Settlement,
     attempt: &AttemptRow,
     priced: &Priced,
-    kind: Option<AccountKind>,
+    kind: AccountKind,
     end: &End,
 ) -> RequestRow {
     let request = &settlement.request;
@@ -231,7 +231,7 @@ pub fn settled(
         model: request.model.to_string(),
         model_upstream: Some(attempt.model_upstream.clone()),
         account: Some(attempt.account),
-        kind,
+        kind: Some(kind),
         stream: request.stream,
         status: end.status,
         http_status: end.http_status,

@@ -62,7 +62,7 @@ fn cases() -> Vec<Case> {
         case(json!({"kind": "error_event_first"}), STREAM, "overloaded", Soft),
         case(json!({"kind": "error_event", "after_events": 1}), STREAM, "overloaded", Soft),
         case(json!({"kind": "clean_end", "after_events": 1}), STREAM, "server", Soft),
-        case(json!({"kind": "truncate", "after_events": 1}), STREAM, "server", Soft),
+        case(json!({"kind": "truncate", "after_events": 1}), STREAM, "timeout", Soft),
         case(json!({"kind": "truncate"}), JSON, "server", Soft),
         case(json!({"kind": "reset_mid", "after_events": 1}), STREAM, "timeout", Soft),
     ]
@@ -173,6 +173,7 @@ async fn an_unknown_model_is_learnt_and_tried_elsewhere() {
         assert_eq!(app.messages(&key, &ask(false)).await.status, 200);
     }
     assert_eq!(app.mock.calls_of("sk-ant-bad").await, 1);
+    app.quiet().await;
     assert_eq!(app.view(bad).await.unsupported.len(), 1);
     app.finish().await;
 }

@@ -10,4 +10,16 @@ mod disconnects;
 mod failover;
 mod outage;
 
+mod bindings;
+mod bodies;
+mod concurrency;
+mod corpus;
+mod counting;
+mod limits;
+mod money;
+mod panics;
 mod passthrough;
+mod proxies;
+mod restart;
+mod routes;
+mod sessions;

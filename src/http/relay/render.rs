@@ -115,7 +115,11 @@ pub fn unknown_path(path: &str, request: RequestId, client: &HeaderMap) -> HttpR
 fn closes_connection(error: &RelayError) -> bool {
     matches!(
         error,
-        RelayError::BodyTooLarge | RelayError::SlowBody | RelayError::UnsupportedEncoding | RelayError::Shed
+        RelayError::BodyTooLarge
+            | RelayError::SlowBody
+            | RelayError::UnsupportedEncoding
+            | RelayError::BadRequest(_)
+            | RelayError::Shed
     )
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actors::account::view::{AccountDetail, AccountView};
 use actors::domain::id::{AccountId, RequestId, UserId};
@@ -46,9 +47,11 @@ pub fn ask(stream: bool) -> Value {
     ask_model(MODEL, stream)
 }
 
-/// A request for a message of a model.
+/// A request for a message of a model. No two are of the same session.
 pub fn ask_model(model: &str, stream: bool) -> Value {
-    json!({"model": model, "max_tokens": 64, "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let content = format!("hi {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    json!({"model": model, "max_tokens": 64, "stream": stream, "messages": [{"role": "user", "content": content}]})
 }
 
 /// `POST /v1/messages` as an SDK sends it.
