@@ -10,11 +10,21 @@ use tracing_subscriber::layer::Context;
 /// Names of the levels, in the order of the counters.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 
+/// Index of `info`.
+const INFO: usize = 2;
+
 /// Events by level.
 #[derive(Debug, Default)]
 pub struct CountEvents([AtomicU64; 5]);
 
 impl CountEvents {
+    /// Counts events of level `info` that no subscriber saw.
+    pub(super) fn add_info(&self, count: u64) {
+        if let Some(info) = self.0.get(INFO) {
+            info.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
     /// Level names with their counts.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         LEVELS.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))

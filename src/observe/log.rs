@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -21,6 +21,28 @@ use super::events::CountEvents;
 const CHANNEL: usize = 8_192;
 /// How long the writer waits for more before it flushes.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
+
+/// The writer, for those who bring whole lines.
+static READY: OnceLock<ReadyLines> = OnceLock::new();
+
+/// Takes JSON lines that are formatted already, many at a time.
+pub(super) struct ReadyLines {
+    lines: Lines,
+    levels: Arc<CountEvents>,
+}
+
+impl ReadyLines {
+    /// The process's writer; `None` when logs are text, or not set up.
+    pub(super) fn get() -> Option<&'static Self> {
+        READY.get()
+    }
+
+    /// Writes `count` lines of level `info`.
+    pub(super) fn write(&self, text: Vec<u8>, count: u64) {
+        self.levels.add_info(count);
+        self.lines.send(text, count);
+    }
+}
 
 /// Form of log lines.
 #[derive(Debug, Clone)]
@@ -109,6 +131,11 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
         registry.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(make)).try_init()
     };
     started.map_err(|_| LogError::Taken)?;
+    if json {
+        // A second start has failed above.
+        let lines = Lines { sender: sender.clone(), dropped: Arc::clone(&dropped) };
+        let _ = READY.set(ReadyLines { lines, levels: Arc::clone(&levels) });
+    }
     Ok(LogGuard { sender: Some(sender), writer: Some(writer), dropped, levels })
 }
 
@@ -132,6 +159,14 @@ fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
 struct Lines {
     sender: SyncSender<Vec<u8>>,
     dropped: Arc<AtomicU64>,
+}
+
+impl Lines {
+    fn send(&self, text: Vec<u8>, count: u64) {
+        if !text.is_empty() && self.sender.try_send(text).is_err() {
+            self.dropped.fetch_add(count, Ordering::Relaxed);
+        }
+    }
 }
 
 /// One line; `fmt` writes each event in one call, but may use several.
@@ -161,9 +196,6 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        if !text.is_empty() && self.lines.sender.try_send(text).is_err() {
-            self.lines.dropped.fetch_add(1, Ordering::Relaxed);
-        }
+        self.lines.send(std::mem::take(&mut self.text), 1);
     }
 }
