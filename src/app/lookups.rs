@@ -32,6 +32,15 @@ impl KeyLookup for Keys {
             })
         })
     }
+
+    fn activate(&self, key: KeyId) -> PortFuture<()> {
+        let keyring = self.0.clone();
+        Box::pin(async move {
+            if let Err(error) = keyring.activate(key).await {
+                tracing::warn!(key.id = key.0, %error, "key could not be activated");
+            }
+        })
+    }
 }
 
 /// What keys have used, from the rollups.

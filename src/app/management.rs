@@ -13,6 +13,7 @@ use crate::http::admin::sessions::Sessions;
 use crate::http::admin::{AdminParts, AdminState, Publish};
 use crate::http::extract::TrustedProxies;
 use crate::identity::password::Passwords;
+use crate::identity::throttle::Throttle;
 use crate::identity::token::Tokens;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
@@ -52,8 +53,8 @@ pub fn state(
         keyring: parts.keyring.clone(),
         tokens,
         passwords: Passwords::new(&parts.storage.io),
-        logins: Logins::default(),
-        sessions: Sessions::new(lifetime),
+        logins: Logins::new(Throttle::new(parts.storage.cache.clone(), parts.engine.clock.clone())),
+        sessions: Sessions::new(parts.storage.cache.clone()),
         vendor: Arc::new(parts.vendor.clone()),
         egress: parts.vendor.egress.clone(),
         rules: Arc::clone(&parts.rules),

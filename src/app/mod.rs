@@ -15,8 +15,8 @@ pub mod vendor;
 
 pub mod checks;
 pub mod management;
+pub mod scrape;
 pub mod server;
-pub mod specimen;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -116,7 +116,7 @@ impl Application {
         let lifecycle = Lifecycle::default();
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry)?);
-        access::start(metrics.log_dropped().clone())?;
+        access::start()?;
         let storage = Storage::open(&config, &clock).await?;
         let (left, report) = storage.replay(&clock).await?;
         if report.settled + report.interrupted > 0 {
@@ -145,7 +145,7 @@ impl Application {
             max_in_flight: config.server.max_in_flight,
         }));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
-        let refresh = checks::refresh(&parts, &metrics, &lifecycle, &registry, config.metrics_accounts_max)?;
+        let refresh = scrape::refresh(&parts, &relay, &registry, config.metrics_accounts_max)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
         let time = Data::new(parts.engine.clock.clone());
         let worker = WorkerParts {

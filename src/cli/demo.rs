@@ -10,9 +10,9 @@ use secrecy::ExposeSecret;
 use super::exit::Failure;
 use super::output::Output;
 use super::secrets::random_hex;
+use super::specimen::{self, Specimen};
 use crate::app::Application;
 use crate::app::signals::StopSignals;
-use crate::app::specimen::{self, Specimen};
 use crate::config::{Config, Need};
 use crate::mock::{self, MockOptions};
 

@@ -40,6 +40,10 @@ pub async fn run(verb: &Verb, files: &[PathBuf], out: Output) -> Result<(), Fail
     match verb {
         Verb::Status => {
             let config = Config::load(files, Need::Nothing)?;
+            if !config.journal.dir.exists() {
+                out.say("there is no journal yet");
+                return Ok(());
+            }
             show(&journal::verify(&config.journal.dir)?, out)
         }
         Verb::Verify { dir } => {

@@ -6,6 +6,7 @@ pub mod output;
 pub mod demo;
 pub mod mock;
 pub mod serve;
+pub mod specimen;
 
 pub mod config;
 pub mod openapi;

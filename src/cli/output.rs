@@ -60,7 +60,11 @@ impl Output {
 
     /// Prints a line of data as it is.
     pub fn line(self, text: &str) -> Result<(), Failure> {
-        writeln!(std::io::stdout().lock(), "{text}").map_err(Failure::from)
+        match writeln!(std::io::stdout().lock(), "{text}") {
+            // Whoever reads has seen enough, as `head` does.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(Failure::from),
+        }
     }
 
     /// Says something to a person. A closed stream is no failure.

@@ -324,8 +324,11 @@ fn read_log(reader: &mut Reader<'_>) -> Log {
     Log { filter, format, file: reader.optional("log.file").map(PathBuf::from) }
 }
 
+/// What is wrong with a secret, if anything.
+type Fault = fn(&str) -> Option<String>;
+
 fn check_secrets(config: &Config, reader: &mut Reader<'_>) {
-    let checks: [(&str, &Option<SecretString>, fn(&str) -> Option<String>); 2] = [
+    let checks: [(&str, &Option<SecretString>, Fault); 2] = [
         ("security.master_key", &config.security.master_key, secrets::master_key_fault),
         ("security.jwt_secret", &config.security.jwt_secret, secrets::jwt_secret_fault),
     ];

@@ -6,6 +6,7 @@ pub mod keyring;
 pub mod pepper;
 
 pub mod password;
+pub mod revocation;
 pub mod setup;
 pub mod throttle;
 pub mod token;

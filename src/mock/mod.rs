@@ -6,7 +6,7 @@
 //! | Path | Does |
 //! |---|---|
 //! | `POST /v1/messages`, `/v1/messages/count_tokens`, `GET /v1/models` | Anthropic |
-//! | `POST /v1/oauth/token`, `GET /api/oauth/usage` | Anthropic's OAuth: rotating, single-use refresh tokens |
+//! | `POST /v1/oauth/token`, `GET /api/oauth/usage`, `/api/oauth/profile` | Anthropic's OAuth: rotating, single-use refresh tokens |
 //! | `POST`, `GET`, `DELETE /__mock/faults` | break matching calls ([`faults::FaultRule`]) |
 //! | `GET`, `DELETE /__mock/log` | what was really called and sent ([`log::Entry`]) |
 //! | `POST`, `DELETE /__mock/replay`, `/__mock/script` | answer with a transcript; set length and pace of streams |

@@ -6,8 +6,9 @@ use actors::domain::time::SECOND;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::anthropic::error;
 use super::reply::Reply;
-use super::state::{Mock, locked};
+use super::state::{Call, Mock, locked};
 use super::wire::Request;
 
 /// Seconds that an access token lives, unless a test says otherwise.
@@ -113,4 +114,15 @@ pub(super) fn token(mock: &Mock, request: &Request) -> Reply {
         }
         _ => refused("invalid_grant", "the code or token cannot be used"),
     }
+}
+
+/// `GET /api/oauth/profile`.
+pub(super) fn profile(mock: &Mock, call: &Call) -> Reply {
+    if !mock.is_authorized(call) {
+        return error(401, "authentication_error", "invalid bearer token");
+    }
+    let account =
+        json!({"uuid": "mock-account", "email": "mock@example.test", "has_claude_max": true, "has_claude_pro": false});
+    let organization = json!({"uuid": "mock-organization", "organization_type": "claude_max"});
+    Reply::json(200, json!({"account": account, "organization": organization}).to_string())
 }

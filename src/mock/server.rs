@@ -76,6 +76,7 @@ fn route(mock: &Mock, call: &Call, request: &Request) -> Reply {
         ("GET", path) if path == "/v1/models" || path.starts_with("/v1/models/") => anthropic::models(call, path),
         ("POST", "/v1/oauth/token") => oauth::token(mock, request),
         ("GET", "/api/oauth/usage") => windows::usage(mock, call),
+        ("GET", "/api/oauth/profile") => oauth::profile(mock, call),
         ("HEAD" | "GET", "/") => Reply::json(200, ""),
         _ => anthropic::error(404, "not_found_error", "unknown path"),
     }

@@ -9,7 +9,7 @@ use actors::domain::time::Timestamp;
 use actors::domain::usage::RequestRow;
 use serde::Serialize;
 
-use super::log::ReadyLines;
+use super::log;
 
 /// Lines waiting to be written; a burst of a second at full speed. Beyond it lines are dropped and counted.
 const CAPACITY: usize = 32_768;
@@ -71,15 +71,12 @@ struct JsonLine<'a> {
 ///
 /// # Errors
 /// When the thread cannot be started.
-pub fn start(dropped: prometheus::IntCounter) -> std::io::Result<()> {
+pub fn start() -> std::io::Result<()> {
     let (sender, lines) = sync_channel(CAPACITY);
     std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write(&lines))?;
     let _ = SENDER.set(sender);
-    let _ = DROPPED.set(dropped);
     Ok(())
 }
-
-static DROPPED: OnceLock<prometheus::IntCounter> = OnceLock::new();
 
 /// Logs a settled request, soon.
 pub fn note(row: &RequestRow) {
@@ -102,24 +99,25 @@ pub fn note(row: &RequestRow) {
         total_ms: row.total_ms,
         ended_at: row.ended_at,
     };
-    if let (Err(TrySendError::Full(_)), Some(dropped)) = (sender.try_send(line), DROPPED.get()) {
-        dropped.inc();
+    if let Err(TrySendError::Full(_)) = sender.try_send(line) {
+        super::events::lose();
     }
 }
 
 /// Ends with the process: the sender is never dropped.
 fn write(lines: &Receiver<Line>) {
     loop {
-        match ReadyLines::get() {
-            Some(log) => write_json(lines, log),
-            None => lines.try_iter().for_each(|line| write_text(&line)),
+        if log::takes_ready() {
+            write_json(lines);
+        } else {
+            lines.try_iter().for_each(|line| write_text(&line));
         }
         std::thread::park_timeout(PAUSE);
     }
 }
 
 /// As JSON, without the detour over a subscriber that would visit every field of every line.
-fn write_json(lines: &Receiver<Line>, log: &ReadyLines) {
+fn write_json(lines: &Receiver<Line>) {
     let wanted = tracing::enabled!(target: TARGET, tracing::Level::INFO);
     let mut piece = (Vec::new(), 0);
     let mut clock = Written::default();
@@ -138,10 +136,10 @@ fn write_json(lines: &Receiver<Line>, log: &ReadyLines) {
         }
         if piece.0.len() >= PIECE {
             let (text, count) = std::mem::take(&mut piece);
-            log.write(text, count);
+            log::write_ready(text, count);
         }
     }
-    log.write(piece.0, piece.1);
+    log::write_ready(piece.0, piece.1);
 }
 
 /// A moment as text, written once for all lines of one millisecond.

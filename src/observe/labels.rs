@@ -19,6 +19,9 @@ macro_rules! enum_label {
         pub enum $name { $($(#[$vdoc])* $variant,)+ }
 
         impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
             /// The value in the metric.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
@@ -138,10 +141,14 @@ enum_label! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FamilyLabel(usize);
 
+impl FamilyLabel {
+    /// A family without a label of its own.
+    pub const OTHER: Self = Self(FAMILY_LABELS.len() - 1);
+}
+
 impl From<&Family> for FamilyLabel {
     fn from(family: &Family) -> Self {
-        let other = FAMILY_LABELS.len() - 1;
-        Self(FAMILY_LABELS.iter().position(|label| *label == family.label()).unwrap_or(other))
+        FAMILY_LABELS.iter().position(|label| *label == family.label()).map_or(Self::OTHER, Self)
     }
 }
 

@@ -4,8 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::events::CountEvents;
+use super::events::{self, Counting};
 
 /// Lines that may wait for the writer: about a second of a busy process.
 const CHANNEL: usize = 8_192;
@@ -23,25 +22,19 @@ const CHANNEL: usize = 8_192;
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
 
 /// The writer, for those who bring whole lines.
-static READY: OnceLock<ReadyLines> = OnceLock::new();
+static READY: OnceLock<Lines> = OnceLock::new();
 
-/// Takes JSON lines that are formatted already, many at a time.
-pub(super) struct ReadyLines {
-    lines: Lines,
-    levels: Arc<CountEvents>,
+/// Hands over `count` JSON lines of level `info` that are formatted already. Text logs take none.
+pub(super) fn write_ready(text: Vec<u8>, count: u64) {
+    if let Some(lines) = READY.get() {
+        events::add_info(count);
+        lines.send(text, count);
+    }
 }
 
-impl ReadyLines {
-    /// The process's writer; `None` when logs are text, or not set up.
-    pub(super) fn get() -> Option<&'static Self> {
-        READY.get()
-    }
-
-    /// Writes `count` lines of level `info`.
-    pub(super) fn write(&self, text: Vec<u8>, count: u64) {
-        self.levels.add_info(count);
-        self.lines.send(text, count);
-    }
+/// True when [`write_ready`] writes.
+pub(super) fn takes_ready() -> bool {
+    READY.get().is_some()
 }
 
 /// Form of log lines.
@@ -73,25 +66,6 @@ pub enum LogError {
 pub struct LogGuard {
     sender: Option<SyncSender<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
-    levels: Arc<CountEvents>,
-}
-
-impl LogGuard {
-    /// Lines lost so far because the writer fell behind.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Events so far, by level.
-    pub fn levels(&self) -> Arc<CountEvents> {
-        Arc::clone(&self.levels)
-    }
-
-    /// A counter of lost lines that outlives the guard.
-    pub fn dropped_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.dropped)
-    }
 }
 
 impl Drop for LogGuard {
@@ -120,10 +94,8 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
     let (sender, receiver) = sync_channel(CHANNEL);
     let writer = std::thread::Builder::new().name("log".into()).spawn(move || write_lines(&receiver, out));
     let writer = writer.map_err(|e| LogError::File("log thread".into(), e))?;
-    let dropped = Arc::new(AtomicU64::new(0));
-    let levels = Arc::new(CountEvents::default());
-    let make = Lines { sender: sender.clone(), dropped: Arc::clone(&dropped) };
-    let registry = tracing_subscriber::registry().with(filter).with(super::events::Counting(Arc::clone(&levels)));
+    let make = Lines { sender: sender.clone() };
+    let registry = tracing_subscriber::registry().with(filter).with(Counting);
     let started = if json {
         registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(make)).try_init()
     } else {
@@ -133,10 +105,9 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
     started.map_err(|_| LogError::Taken)?;
     if json {
         // A second start has failed above.
-        let lines = Lines { sender: sender.clone(), dropped: Arc::clone(&dropped) };
-        let _ = READY.set(ReadyLines { lines, levels: Arc::clone(&levels) });
+        let _ = READY.set(Lines { sender: sender.clone() });
     }
-    Ok(LogGuard { sender: Some(sender), writer: Some(writer), dropped, levels })
+    Ok(LogGuard { sender: Some(sender), writer: Some(writer) })
 }
 
 fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
@@ -158,13 +129,12 @@ fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
 #[derive(Clone)]
 struct Lines {
     sender: SyncSender<Vec<u8>>,
-    dropped: Arc<AtomicU64>,
 }
 
 impl Lines {
     fn send(&self, text: Vec<u8>, count: u64) {
         if !text.is_empty() && self.sender.try_send(text).is_err() {
-            self.dropped.fetch_add(count, Ordering::Relaxed);
+            events::lose(count);
         }
     }
 }

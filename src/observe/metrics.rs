@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use actors::domain::verdict::Verdict;
 use prometheus::{Gauge, Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use super::build::Build;
 use super::labels::{
     Area, AuthMethod, AuthResult, Condition, DialectLabel, Done, Edit, FailureKind, FamilyLabel, Job, Level,
     LimitDimension, LimitScope, Outcome, Phase, Policy, PoolState, ServiceLabel, StatusClass, TokenKind,
@@ -32,10 +33,13 @@ macro_rules! metrics {
         impl Metrics {
             /// Declares everything on a registry. Fails only when a name is already taken there.
             pub fn new(registry: &Registry) -> prometheus::Result<Self> {
-                Ok(Self {
+                let metrics = Self {
                     $($method: Table::register(registry, $name, $help, &[$(stringify!($label)),*], $buckets)?,)*
                     unpriced: Unpriced::register(registry)?,
-                })
+                };
+                metrics.show_from_start();
+                register_build(registry)?;
+                Ok(metrics)
             }
 
             $(
@@ -64,7 +68,6 @@ metrics! {
     IntGauge relay_streams_open = "relay_streams_open" {} &[], "Streams open to clients";
     IntGauge relay_drains_active = "relay_drains_active" {} &[], "Upstream streams read on after the client left";
     IntCounter relay_shed_total = "relay_shed_total" {} &[], "Requests shed because too many were in flight";
-    IntCounter relay_retry_budget_exhausted = "relay_retry_budget_exhausted_total" {} &[], "Attempts not made because the retry budget was empty";
     IntCounter relay_attempts = "relay_attempts_total" { service: ServiceLabel, verdict: Verdict } &[], "Upstream attempts by verdict";
     IntCounter relay_failovers = "relay_failovers_total" { service: ServiceLabel, verdict: Verdict } &[], "Switches to another account, by the verdict that caused them";
     IntCounter relay_edits = "relay_edits_total" { edit: Edit } &[], "Body edits";
@@ -125,10 +128,33 @@ impl Metrics {
         self.unpriced.series(model)
     }
 
+    /// Shows the series that alerts and dashboards name as 0 before the first request; families of more series than these
+    /// show the others when they first count.
+    fn show_from_start(&self) {
+        let other = FamilyLabel::OTHER;
+        for service in [ServiceLabel::Claude, ServiceLabel::Ccr] {
+            for outcome in Outcome::ALL {
+                self.relay_requests(service, DialectLabel::Anthropic, other, *outcome, false);
+            }
+            for kind in TokenKind::ALL {
+                self.tokens_total(service, other, *kind);
+            }
+        }
+    }
+
     /// Registered nowhere: for tests and tools that export nothing.
     pub fn detached() -> prometheus::Result<Self> {
         Self::new(&Registry::new())
     }
+}
+
+/// `build_info`: always 1, its labels say what runs.
+fn register_build(registry: &Registry) -> prometheus::Result<()> {
+    let build = Build::current();
+    let opts = Opts::new("quotalane_build_info", "What was built");
+    let info = IntGauge::with_opts(opts.const_label("version", build.version).const_label("commit", build.commit))?;
+    info.set(1);
+    registry.register(Box::new(info))
 }
 
 struct Unpriced {

@@ -8,9 +8,8 @@ pub mod metrics;
 pub mod process;
 mod table;
 
-mod events;
+pub mod events;
 pub mod log;
 pub mod redact;
 
-pub use events::CountEvents;
 pub use metrics::Metrics;

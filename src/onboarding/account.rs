@@ -298,6 +298,9 @@ mod tests {
         assert_eq!(bad(|i| i.tags = vec!["x".into(); 11]), "tags");
         assert_eq!(bad(|i| i.daily_budget_reset = "24:00".into()), "daily_budget_reset");
         assert_eq!(bad(|i| drop(i.options.insert("colour".into(), "red".into()))), "options");
-        assert_eq!(bad(|i| drop(i.auto_pause_thresholds.insert(WindowKind::FiveHour, 0))), "auto_pause_thresholds");
+        let none = |i: &mut AccountInput| {
+            i.auto_pause_thresholds.insert(WindowKind::FiveHour, 0);
+        };
+        assert_eq!(bad(none), "auto_pause_thresholds");
     }
 }

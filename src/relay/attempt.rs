@@ -105,6 +105,8 @@ impl Run {
             self.rest_proxy();
         }
         self.settlement.leave_account();
+        // Told before the next question: the choice must know of this failure.
+        self.settlement.relay.engine().outbox.flush();
         self.last = Some(failure);
     }
 

@@ -119,9 +119,20 @@ async fn once(settlement: &mut Settlement, strip_thinking: bool) -> Reply {
         Ok(outbound) => outbound,
         Err(failure) => return Reply::Failed(failure),
     };
+    note_overhead(settlement);
     match settlement.relay.egress().send(outbound).await {
         Ok(answer) => judge(settlement, answer).await,
         Err(error) => Reply::Failed(transport_failure(&error)),
+    }
+}
+
+/// What the relay itself took until the first upstream call; waits for slots are not its work.
+fn note_overhead(settlement: &Settlement) {
+    if settlement.number == 1 {
+        let request = &settlement.request;
+        let queued = Duration::from_millis(settlement.queue_ms.unsigned_abs());
+        let took = request.ready.elapsed().saturating_sub(queued);
+        settlement.relay.metrics().relay_overhead(request.stream).observe(took.as_secs_f64());
     }
 }
 

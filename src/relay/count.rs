@@ -51,12 +51,13 @@ async fn ask(relay: &Relay, request: &RelayRequest, plan: &Plan, number: u32, ex
     let question = admit::question(request, plan, number, true, excluded, &settings);
     let Ok(grant) = relay.engine().scheduler.route(question).await else { return Asked::Nobody };
     let (lease, started_at) = (grant.lease, relay.now());
-    let account = lease.account.id;
+    let (account, credential_version) = (lease.account.id, lease.credential.version);
     let (judgement, answer) = match send(relay, request, &lease).await {
         Ok(sent) => sent,
         Err(failed) => (failed, None),
     };
-    lease.finish(report(request, judgement, started_at, relay.now()));
+    let report = report(request, judgement, started_at, relay.now());
+    lease.finish(AttemptReport { credential_version, ..report });
     answer.map_or(Asked::Failed(account), Asked::Answer)
 }
 

@@ -57,7 +57,7 @@ async fn drain(mut flow: Flow, deadline: Instant, most_tokens: u64) {
     while let Ok(Some(Ok(chunk))) = timeout_at(deadline, flow.open.upstream.next()).await {
         flow.drained(&chunk);
         let over = flow.open.tap.output.tokens().saturating_sub(already) > most_tokens;
-        if over || flow.open.tap.terminal != Terminal::None {
+        if over || flow.open.tap.terminal == Terminal::Stop {
             break;
         }
     }

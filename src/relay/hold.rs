@@ -18,6 +18,8 @@ use crate::dialect::anthropic::tap::{StreamTap, Terminal};
 use crate::transport::{AnswerBody, IdleTimeout, OutboundAnswer, TransportError};
 use crate::upstream;
 
+/// Longer than any idle timeout.
+const LONG: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 /// Envelope bytes held back at most.
 const MOST_HELD: usize = 64 * 1024;
 
@@ -84,7 +86,9 @@ async fn read_envelope(
     let deadline = Instant::now() + grace;
     let mut held = 0;
     loop {
-        let chunk = match timeout_at(deadline, open.upstream.next()).await {
+        // Nothing is committed before there is something to show; a silent upstream is the idle timer's business.
+        let patience = if held == 0 { Instant::now() + LONG } else { deadline };
+        let chunk = match timeout_at(patience, open.upstream.next()).await {
             Err(_) => return None,
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => return Some(broken(&error)),

@@ -17,6 +17,9 @@ pub trait KeyLookup: Send + Sync {
 
     /// The key, asking the storage if need be.
     fn find(&self, raw: &str) -> PortFuture<Result<Arc<KeyPolicy>, RelayError>>;
+
+    /// Starts the clock of a key that waits for its first accepted request. Happens once, whoever comes first.
+    fn activate(&self, key: KeyId) -> PortFuture<()>;
 }
 
 /// What a key has used over some time.

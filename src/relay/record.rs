@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actors::domain::account::{AccountKind, Service};
 use actors::domain::id::AttemptId;
 use actors::domain::key::CostWindow;
-use actors::domain::price::{PriceBook, PriceNotes, PriceVersion};
+use actors::domain::price::{PriceBook, PriceNotes, PriceVersion, savings};
 use actors::domain::time::Timestamp;
 use actors::domain::usage::{AttemptOpened, AttemptRow, Cost, RequestRow, RequestStatus, Tokens, Usage, UsagePart};
 use actors::domain::verdict::{AttemptReport, Judgement, Verdict};
@@ -18,6 +18,7 @@ use super::answer::client_request_id;
 use super::settle::{End, Settlement};
 use super::{Relay, RelayRequest};
 use crate::dialect::anthropic::estimate::TextBytes;
+use crate::observe::Metrics;
 use crate::observe::labels::{DialectLabel, Outcome, TokenKind};
 
 /// At what price an attempt is made; fixed when it starts.
@@ -209,7 +210,7 @@ pub fn settled(
     settlement: &Settlement,
     attempt: &AttemptRow,
     priced: &Priced,
-    kind: Option<AccountKind>,
+    kind: AccountKind,
     end: &End,
 ) -> RequestRow {
     let request = &settlement.request;
@@ -230,7 +231,7 @@ pub fn settled(
         model: request.model.to_string(),
         model_upstream: Some(attempt.model_upstream.clone()),
         account: Some(attempt.account),
-        kind,
+        kind: Some(kind),
         stream: request.stream,
         status: end.status,
         http_status: end.http_status,
@@ -308,9 +309,22 @@ pub fn count(relay: &Relay, request: &RelayRequest, priced: &Priced, row: &Reque
             metrics.tokens_total(service, family, kind).inc_by(count);
         }
     }
+    count_cache_effect(metrics, priced, row);
     metrics.charge_nanos_total(service, family).inc_by(row.cost.charge.0.unsigned_abs());
     metrics.upstream_cost_nanos_total(service, family).inc_by(row.cost.upstream.0.unsigned_abs());
     if row.status == RequestStatus::Ok {
         admit::remember_output(request.key.id, &request.model, tokens.output);
     }
+}
+
+/// What caching saved at list price, or what its writes cost above the input price.
+fn count_cache_effect(metrics: &Metrics, priced: &Priced, row: &RequestRow) {
+    let Some(price) = &priced.price else { return };
+    let Ok(saved) = savings(price, row.usage.tier, &row.usage.tokens) else { return };
+    let counter = match saved.0 {
+        0 => return,
+        1.. => metrics.cache_saved_nanos_total(priced.service),
+        _ => metrics.cache_write_premium_nanos_total(priced.service),
+    };
+    counter.inc_by(saved.0.unsigned_abs());
 }

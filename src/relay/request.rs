@@ -38,6 +38,8 @@ pub struct Arrival {
 pub struct RelayRequest {
     /// When and as what it came.
     pub arrival: Arrival,
+    /// When its body had been read.
+    pub ready: Instant,
     /// Who asks.
     pub key: Arc<KeyPolicy>,
     /// Head of the client's request.
@@ -95,6 +97,7 @@ impl RelayRequest {
             .map(|value| session_hash(platform, key.id, group_of(&key, platform), &value));
         let billable = endpoint == Endpoint::Generate;
         Ok(Self {
+            ready: Instant::now(),
             arrival,
             endpoint,
             platform,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::HeaderMap;
 use actors::billing::messages::LimitsLeft;
-use actors::domain::account::Service;
+use actors::domain::account::{AccountKind, Service};
 use actors::domain::id::AttemptId;
 use actors::domain::key::{BindingTarget, CostWindow};
 use actors::domain::money::Nanos;
@@ -67,6 +67,7 @@ pub struct Settlement {
 /// An attempt that was judged.
 struct Closed {
     row: Box<AttemptRow>,
+    kind: AccountKind,
     report: AttemptReport,
     priced: Priced,
 }
@@ -212,6 +213,9 @@ impl Settlement {
             self.hold = Some(admission.hold);
             self.permit = Some(admission.permit);
             self.limits = admission.limits;
+            if self.request.key.activation_ms.is_some() {
+                actix_rt::spawn(self.relay.shared().keys.activate(self.request.key.id));
+            }
         }
     }
 
@@ -260,7 +264,7 @@ impl Settlement {
             let prices = self.relay.shared().prices.load();
             let row = Box::new(record::attempt_row(lease, &mut attempt, judgement.verdict, &prices));
             let report = record::report(&self.request, lease, &mut attempt, judgement, &row, self.relay.now());
-            self.closed = Some(Closed { row, report, priced: attempt.priced });
+            self.closed = Some(Closed { row, kind: lease.account.kind, report, priced: attempt.priced });
         }
     }
 
@@ -309,10 +313,9 @@ impl Settlement {
             self.close_attempt(Judgement::of(end.verdict));
         }
         record::ended(&self.relay, &self.request, self.service(), end.outcome);
-        let Some(Closed { row, report, priced }) = self.closed.take() else {
+        let Some(Closed { row, kind, report, priced }) = self.closed.take() else {
             return self.give_back(None);
         };
-        let kind = self.lease.as_ref().map(|lease| lease.account.kind);
         if let Some(lease) = self.lease.take() {
             lease.finish(report);
         }
@@ -354,6 +357,10 @@ impl Settlement {
 
 impl Drop for Settlement {
     fn drop(&mut self) {
+        if !self.finished && self.attempt.as_ref().is_none_or(|attempt| !attempt.content_sent) {
+            let phase = if self.attempt.is_none() { "queued" } else { "before_first_byte" };
+            self.relay.metrics().relay_disconnects("cancel", phase).inc();
+        }
         self.finish(&End::cancelled());
     }
 }

@@ -162,6 +162,7 @@ impl Flow {
     /// never an invented end.
     fn cut(&mut self, message: &str) -> Option<Bytes> {
         self.ended = true;
+        self.open.held.clear();
         if self.is_settled() {
             return None;
         }

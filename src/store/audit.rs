@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::db::Db;
 use super::error::StoreError;
+use super::fragments::Flavor;
 use super::pools::Tx;
-use super::sql::{Row, Sql, clip, sql};
+use super::sql::{Row, Sql, built, clip, sql};
 
 /// What happened. `changes` is `{field: [old, new]}` with secrets already replaced by `"***"`.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,11 +128,7 @@ pub async fn append(db: &Db, entry: AuditEntry) -> Result<(), StoreError> {
 }
 
 pub(super) async fn append_in(tx: &mut Tx, entry: &AuditEntry) -> Result<(), StoreError> {
-    let last = super::sql::built(format!(
-        "SELECT row_hash FROM audit_logs ORDER BY id DESC LIMIT 1{}",
-        tx.flavor().for_update()
-    ));
-    let prev = tx.read(last).await?.first().map(|row| row.text("row_hash")).transpose()?.unwrap_or_default();
+    let prev = lock_head(tx).await?;
     let row = AuditRow::new(entry, prev);
     tx.write(
         sql(
@@ -152,15 +149,27 @@ pub(super) async fn append_in(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Sto
         .bind(row.result)
         .bind(row.changes.to_string())
         .bind(row.prev_hash)
-        .bind(row.row_hash),
+        .bind(row.row_hash.as_str()),
     )
     .await?;
-    Ok(())
+    tx.write(sql("UPDATE meta SET value = ? WHERE name = 'audit_head'").bind(row.row_hash)).await.map(drop)
+}
+
+/// The hash of the newest row. Its lock lines writers up: locking the newest row itself would make them wait in circles.
+/// It is always the last lock that a transaction takes.
+async fn lock_head(tx: &mut Tx) -> Result<String, StoreError> {
+    let (begin, lock) = match tx.flavor() {
+        Flavor::Sqlite => (" ON CONFLICT(name) DO NOTHING", ""),
+        Flavor::MySql => (" ON DUPLICATE KEY UPDATE value = value", " FOR UPDATE"),
+    };
+    tx.write(built(format!("INSERT INTO meta (name, value) VALUES ('audit_head', ''){begin}"))).await?;
+    let head = tx.read(built(format!("SELECT value FROM meta WHERE name = 'audit_head'{lock}"))).await?;
+    head.first().map_or(Err(StoreError::NotFound), |row| row.text("value"))
 }
 
 /// Newest first, at most `limit`.
 pub async fn list(db: &Db, filter: &AuditFilter, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
-    let query = super::sql::built(COLUMNS.to_owned())
+    let query = built(COLUMNS.to_owned())
         .push_if(" AND actor_id = ?", filter.actor_id)
         .push_if(" AND action = ?", filter.action.clone())
         .push_if(" AND target_type = ?", filter.target_type.clone())
@@ -195,7 +204,7 @@ pub async fn verify(db: &Db) -> Result<Option<i64>, StoreError> {
 }
 
 fn page_after(id: i64) -> Sql {
-    super::sql::built(COLUMNS.to_owned()).push_if(" AND id > ?", Some(id)).push(" ORDER BY id LIMIT 1000")
+    built(COLUMNS.to_owned()).push_if(" AND id > ?", Some(id)).push(" ORDER BY id LIMIT 1000")
 }
 
 impl AuditRow {

@@ -1,5 +1,7 @@
 //! The schema: embedded migrations, applied under a lock that holds on every database.
 
+use std::fs::{File, OpenOptions};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -7,6 +9,7 @@ use sqlx::{Connection, MySqlConnection, SqliteConnection};
 
 use super::db::Db;
 use super::error::StoreError;
+use super::io::IoGone;
 use super::pools::Pools;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -38,13 +41,14 @@ pub async fn up(db: &Db) -> Result<(), StoreError> {
     let pools = db.pools().clone();
     let run = async move {
         match pools {
-            Pools::Sqlite { writer, .. } => {
+            Pools::Sqlite { writer, path, .. } => {
+                let _turn = lock_file(path.with_added_extension("migrate")).await?;
                 let mut connection = writer.acquire().await?;
                 apply(&SQLITE, &mut *connection).await
             }
             Pools::MySql(pool) => {
                 // Its own connection: the lock belongs to the session, and must not go back to the pool if we are cut.
-                let mut connection = pool.acquire().await?.leak();
+                let mut connection = pool.acquire().await?.detach();
                 lock(&mut connection).await?;
                 let result = apply(&MYSQL, &mut connection).await;
                 sqlx::query(UNLOCK).execute(&mut connection).await?;
@@ -55,6 +59,17 @@ pub async fn up(db: &Db) -> Result<(), StoreError> {
     };
     let late = |_| Err(StoreError::Unavailable("migration took too long".to_owned()));
     db.io().run(async move { tokio::time::timeout(LIMIT, run).await.unwrap_or_else(late) }).await?
+}
+
+/// SQLite has no lock that outlives a transaction, and each migration is one. Waits for another process of this host.
+async fn lock_file(path: PathBuf) -> Result<File, StoreError> {
+    let lock = move || {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    let locked = tokio::task::spawn_blocking(lock).await.map_err(|_| IoGone)?;
+    locked.map_err(|error| StoreError::Unavailable(format!("migration lock: {}", error.kind())))
 }
 
 /// sqlx's own lock asks MariaDB for an endless wait, which it refuses with NULL; ours checks what it got.

@@ -38,6 +38,7 @@ pub async fn sweep(db: &Db, settings: &Settings, now: Timestamp) -> Result<u64, 
     deleted += db.write(sql("DELETE FROM account_hourly WHERE hour_start < ?").bind(hours)).await?.affected;
     let windows = sql("DELETE FROM key_windows WHERE window_start < ? AND window_kind <> 'total'");
     deleted += db.write(windows.bind(now.plus(-WINDOW_DAYS * DAY))).await?.affected;
+    deleted += db.write(sql("DELETE FROM api_key_digests WHERE valid_until <= ?").bind(now)).await?.affected;
     Ok(deleted)
 }
 

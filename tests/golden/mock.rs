@@ -179,3 +179,27 @@ async fn a_stopped_mock_listens_no_more() {
     mock.stop();
     assert!(tokio::net::TcpStream::connect(client.addr).await.is_err());
 }
+
+#[tokio::test]
+async fn a_connection_serves_many_requests_with_either_framing() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (_mock, client) = start().await;
+    let mut stream = tokio::net::TcpStream::connect(client.addr).await.unwrap();
+    let body = ask("hi", false).to_string();
+    let (first, rest) = body.split_at(10);
+    let head = "POST /v1/messages HTTP/1.1\r\nX-Api-Key: k\r\n";
+    let requests = format!(
+        "{head}content-length: {}\r\n\r\n{body}{head}transfer-encoding: chunked\r\n\r\na\r\n{first}\r\n{:x};x=1\r\n{rest}\r\n0\r\n\r\nHEAD / HTTP/1.1\r\nconnection: close\r\n\r\n",
+        body.len(),
+        rest.len()
+    );
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    assert!(answers.contains("This is call 1.") && answers.contains("This is call 2."));
+    let log = client.log(3).await;
+    assert_eq!(log[0]["body_sha256"], log[1]["body_sha256"]);
+    let profile = client.send("GET", "/api/oauth/profile", &[("authorization", "Bearer t")], "").await.json();
+    assert_eq!(profile["organization"]["organization_type"], "claude_max");
+}

@@ -42,6 +42,8 @@ pub struct Request {
     pub attempts: i64,
     /// Tokens.
     pub counts: Counts,
+    /// The upstream did not report to the end: output is counted from what was streamed.
+    pub estimated: bool,
     /// Charge in nano-USD.
     pub charge: i64,
 }
@@ -86,7 +88,7 @@ pub struct Evidence {
 }
 
 const REQUESTS: &str = "SELECT request_id, status, attempts, input_tokens, cache_read_tokens, \
-    cache_w5m_tokens + cache_w1h_tokens, output_tokens, charge_nanos FROM usage_records ORDER BY request_id";
+    cache_w5m_tokens + cache_w1h_tokens, output_tokens, charge_nanos, estimated FROM usage_records ORDER BY request_id";
 const ATTEMPTS: &str = "SELECT attempt_id, request_id, upstream_request_id, input_tokens, cache_read_tokens, \
     cache_w5m_tokens + cache_w1h_tokens, output_tokens FROM usage_attempts ORDER BY attempt_id";
 /// Rollups that must add up to the rows they came from.
@@ -122,6 +124,7 @@ macro_rules! read_rows {
                     output: row.get(6),
                 },
                 charge: row.get(7),
+                estimated: row.get(8),
             });
         }
         for row in sqlx::query(ATTEMPTS).fetch_all(&mut $connection).await? {

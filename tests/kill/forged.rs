@@ -21,7 +21,7 @@ fn clean() -> Evidence {
         credential: CREDENTIALS[0].to_owned(),
         usage: json!({"input_tokens": 25, "output_tokens": output, "cache_read_input_tokens": 3, "ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 1}),
         terminal: true,
-        rest: serde_json::Map::new(),
+        rest: serde_json::Map::from_iter([("bytes".to_owned(), json!(1_000))]),
     };
     let facts = Facts {
         terminal: true,
@@ -38,6 +38,7 @@ fn clean() -> Evidence {
         end,
         stream: true,
         facts: facts.clone(),
+        said: String::new(),
         took: Duration::ZERO,
     };
     let request = |id: &str, status: &str, charge| Request {
@@ -45,6 +46,7 @@ fn clean() -> Evidence {
         status: status.to_owned(),
         attempts: 1,
         counts: COUNTS,
+        estimated: false,
         charge,
     };
     let attempt = |request: &str, upstream: &str| Attempt {
@@ -71,7 +73,7 @@ fn a_clean_record_passes() {
 
 #[test]
 fn every_forgery_is_found() {
-    let forgeries: [(&str, fn(&mut Evidence)); 14] = [
+    let forgeries: [(&str, fn(&mut Evidence)); 16] = [
         ("I1", |e| e.attempts[1].upstream = Some("never-called".to_owned())),
         ("I1", |e| e.attempts[1].upstream = Some("up-1".to_owned())),
         ("I2", |e| drop(e.requests.remove(0))),
@@ -79,6 +81,8 @@ fn every_forgery_is_found() {
         ("I2", |e| e.requests[0].counts.output += 1),
         ("I2", |e| e.calls[0].usage["output_tokens"] = json!(13)),
         ("I3", |e| e.requests[1].counts.output = 41),
+        ("I3", |e| (e.requests[1].estimated, e.requests[1].counts.output) = (true, 1_001)),
+        ("I3", |e| (e.requests[1].estimated, e.requests[1].counts.input) = (true, 26)),
         ("I3", |e| drop(e.requests.remove(1))),
         ("I4", |e| e.requests[1].charge += 1),
         ("I4", |e| (e.requests[0].charge, e.requests[1].charge) = (0, 150)),

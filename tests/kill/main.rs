@@ -7,10 +7,12 @@ mod checker;
 mod drain;
 mod evidence;
 mod forged;
+mod leavers;
 mod outage;
 mod rounds;
 mod stage;
 mod traffic;
+mod upstream;
 
 use std::time::Duration;
 

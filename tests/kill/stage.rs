@@ -20,6 +20,8 @@ pub struct Stage {
     pub mock: Mock,
     /// The product.
     pub relay: Relay,
+    /// The accounts' ids, in the order of [`CREDENTIALS`].
+    pub accounts: Vec<i64>,
     /// The client's key.
     pub key: String,
     /// Where rows are read.
@@ -51,13 +53,24 @@ impl Stage {
         // Streams of about a third of a second: a kill hits many of them in the middle.
         mock.script(Script { delay_ms: 30, events: 10 }).await?;
         let (mut relay, _) = Relay::start(plan, Duration::from_secs(60)).await?;
+        let mut accounts = Vec::new();
         for (credential, name) in CREDENTIALS.iter().zip(["a", "b", "c"]) {
-            relay.add_account(name, credential, mock.address).await?;
+            accounts.push(relay.add_account(name, credential, mock.address).await?);
         }
         let key = relay
             .add_key(&json!({"name": "kill", "daily_cost_limit": {"amount": "100000", "currency": "USD"}}))
             .await?;
-        Ok(Self { mock, relay, key, database, _dir: dir })
+        Ok(Self { mock, relay, accounts, key, database, _dir: dir })
+    }
+
+    /// Makes every account as good as new, so that the next fault meets a full pool.
+    pub async fn heal(&mut self) -> anyhow::Result<()> {
+        for id in self.accounts.clone() {
+            for action in ["clear-cooldowns", "reset-health"] {
+                self.relay.admin("POST", &format!("/api/v1/accounts/{id}/{action}"), &json!({})).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts the relay again on the same directory. Returns how long it took to be ready.

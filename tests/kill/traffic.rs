@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bench::http::{Connection, End};
@@ -10,6 +11,12 @@ use bench::load::pacer;
 use bench::messages::{Ask, Facts};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
+
+/// Conversations that go on at the same time: enough that every account has some, although each stays on its account.
+const SESSIONS: usize = 32;
+
+/// Loads so far: each has conversations of its own, bound to no account yet.
+static LOADS: AtomicUsize = AtomicUsize::new(0);
 
 /// One call as its client saw it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +31,8 @@ pub struct Exchange {
     pub stream: bool,
     /// What the answer said.
     pub facts: Facts,
+    /// The start of the answer, when it is not whole; for messages.
+    pub said: String,
     /// Request sent → last byte.
     pub took: Duration,
 }
@@ -86,15 +95,16 @@ pub async fn during<T>(
 }
 
 async fn generate(to: SocketAddr, key: String, per_second: u32, log: Log, stop: Rc<Cell<bool>>) {
-    let bytes = [false, true].map(|stream| Rc::<[u8]>::from(request(to, &key, stream)));
+    let load = LOADS.fetch_add(1, Ordering::Relaxed);
+    let requests: Vec<Rc<[u8]>> = (0..2 * SESSIONS).map(|n| request(to, &key, (load, n)).into()).collect();
     let pool: Rc<RefCell<Vec<Connection>>> = Rc::default();
     let mut due = pacer(Duration::from_secs(1) / per_second, u32::MAX);
     let mut calls = JoinSet::new();
-    let mut stream = false;
-    while due.recv().await.is_some() && !stop.get() {
-        let request = Rc::clone(&bytes[usize::from(stream)]);
-        calls.spawn_local(one(to, request, stream, Rc::clone(&pool), log.clone()));
-        stream = !stream;
+    for n in (0..requests.len()).cycle() {
+        if due.recv().await.is_none() || stop.get() {
+            break;
+        }
+        calls.spawn_local(one(to, Rc::clone(&requests[n]), is_stream(n), Rc::clone(&pool), log.clone()));
         while calls.try_join_next().is_some() {}
     }
     while calls.join_next().await.is_some() {}
@@ -111,12 +121,15 @@ async fn one(to: SocketAddr, request: Rc<[u8]>, stream: bool, pool: Rc<RefCell<V
         Err(error) => return log.0.borrow_mut().push(refused(stream, error.kind())),
     };
     let answer = connection.exchange_within(&request, Duration::from_secs(20)).await;
+    let facts = Facts::of(answer.body, stream);
+    let said = if facts.is_good() { &[] } else { &answer.body[..answer.body.len().min(300)] };
     log.0.borrow_mut().push(Exchange {
         request_id: answer.head.header("x-request-id").map(str::to_owned),
         status: answer.status,
         end: answer.end.clone(),
         stream,
-        facts: Facts::of(answer.body, stream),
+        said: String::from_utf8_lossy(said).into_owned(),
+        facts,
         took: answer.total,
     });
     if answer.end == End::Complete {
@@ -125,12 +138,18 @@ async fn one(to: SocketAddr, request: Rc<[u8]>, stream: bool, pool: Rc<RefCell<V
 }
 
 fn refused(stream: bool, error: std::io::ErrorKind) -> Exchange {
-    let facts = Facts::default();
-    Exchange { request_id: None, status: 0, end: End::Failed(error), stream, facts, took: Duration::ZERO }
+    let (facts, said) = (Facts::default(), String::new());
+    Exchange { request_id: None, status: 0, end: End::Failed(error), stream, facts, said, took: Duration::ZERO }
 }
 
-fn request(to: SocketAddr, key: &str, stream: bool) -> Vec<u8> {
+/// Every other request is a stream.
+fn is_stream(n: usize) -> bool {
+    n % 2 == 1
+}
+
+fn request(to: SocketAddr, key: &str, (load, n): (usize, usize)) -> Vec<u8> {
     let host = to.to_string();
-    let marker = "kill ";
-    Ask { host: &host, key, model: "claude-sonnet-4-5", stream, prompt_bytes: 600, headers: "", marker }.bytes()
+    let (stream, marker) = (is_stream(n), format!("session {load} {} ", n / 2));
+    let model = "claude-sonnet-4-5";
+    Ask { host: &host, key, model, stream, prompt_bytes: 600, headers: "", marker: &marker }.bytes()
 }

@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("journal", &["actors::domain", "actors::ports", "actors::outbox", "actors::clock"]),
     ("config", &["actors::domain"]),
     ("observe", &["actors::domain"]),
-    ("mock", &["actors::domain"]),
+    ("mock", &["actors::domain", "actors::clock"]),
     ("upstream", &["dialect", "transport", "actors::domain", "actors::ports"]),
     ("identity", &["store", "cache", "actors::domain", "actors::clock"]),
     ("integrations", &["actors::domain"]),

@@ -32,6 +32,8 @@ pub(super) struct Ask<'a> {
     pub(super) reach: Reach,
     /// Accounts that refused this attempt although their view lets it pass, and until when that is remembered.
     pub(super) refused: &'a [(AccountId, Timestamp)],
+    /// Accounts that the retry budget does not allow to try.
+    pub(super) unaffordable: &'a [AccountId],
     /// The account that a session leaves.
     pub(super) leaving: Option<AccountId>,
     /// Served by a living sticky binding: never a probe.
@@ -142,7 +144,9 @@ pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
 
 /// Rows 6 and 7.
 fn ability(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
-    if !ask.ignore_tried && ask.request.excluded.contains(&member.view.spec.id) {
+    let id = member.view.spec.id;
+    let tried = ask.request.excluded.contains(&id) || ask.unaffordable.contains(&id);
+    if tried && !ask.ignore_tried {
         return Some(Exclusion::AlreadyTried);
     }
     if !knows_model(member, ask) {

@@ -104,6 +104,8 @@ pub(super) struct Pending {
     pub(super) timed_out: bool,
     /// The retry budget was drawn for this attempt.
     pub(super) drawn: bool,
+    /// Accounts that could be tried if the retry budget were not empty.
+    pub(super) unaffordable: Vec<AccountId>,
     /// Accounts that refused although their views let it pass, and until when that is remembered.
     pub(super) refused: Vec<(AccountId, Timestamp)>,
     /// The decision under way.
@@ -125,6 +127,7 @@ impl Pending {
             session_wait_over: false,
             timed_out: false,
             drawn: false,
+            unaffordable: Vec::new(),
             refused: Vec::new(),
             record: None,
         }
@@ -158,6 +161,7 @@ impl Pending {
             request: &self.request,
             reach,
             refused: &self.refused,
+            unaffordable: &self.unaffordable,
             leaving: None,
             bound_session: self.sticky.bound_account.is_some(),
             ignore_tried: false,

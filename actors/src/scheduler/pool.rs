@@ -130,6 +130,14 @@ impl Pool {
         true
     }
 
+    /// An attempt on the account failed; its next view will say what that means.
+    pub(super) fn failed(&mut self, id: AccountId) {
+        let member = self.positions.get(&id).and_then(|position| self.members.get_mut(*position));
+        if let Some(member) = member {
+            member.view.last_attempt_ok = false;
+        }
+    }
+
     pub(super) fn remove(&mut self, id: AccountId) {
         let Some(position) = self.positions.remove(&id) else { return };
         self.members.swap_remove(position);

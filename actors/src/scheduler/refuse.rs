@@ -81,6 +81,12 @@ fn chance_in(found: &Found, now: Timestamp) -> i64 {
 }
 
 impl State {
+    /// Every account that is left would have to be paid from the retry budget.
+    pub(super) fn budget_is_empty(&mut self, turn: &Turn<'_>, pending: &Pending) -> Refusal {
+        self.counters.retry_budget_exhausted += 1;
+        plain(RefusalReason::RetryBudget, Some(self.budget.refills_in(pending.budget(), turn.now)))
+    }
+
     /// Answers with a refusal. What the request holds comes back as its guards drop.
     pub(super) fn refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, refusal: Refusal) {
         let elapsed_us = pending.elapsed_us(turn);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::account::messages::{AcquireRefused, Acquired};
 use crate::account::view::AccountView;
 use crate::domain::id::{AccountId, AttemptId, DecisionId};
-use crate::domain::route::{DecisionNotes, Refusal, RefusalReason, RouteRequest, StickyResult};
+use crate::domain::route::{DecisionNotes, Refusal, RouteRequest, StickyResult};
 use crate::domain::time::{SECOND, Timestamp};
 use crate::guard::LeaseEnded;
 
@@ -18,7 +18,6 @@ use super::pending::{Effect, Effects, Pending, Phase, Reply, Turn};
 use super::pool::Pool;
 use super::queue::Queue;
 use super::rank::Choice;
-use super::refuse;
 use super::select::{Found, Selector, sticky_session};
 use super::stats::{Counters, Outcome, WaitEnd};
 use super::sticky::Bindings;
@@ -167,6 +166,12 @@ impl State {
 
     /// Leases ended: their accounts are told, and what they free comes back as views.
     pub(super) fn on_leases_ended(&mut self, turn: &Turn<'_>, batch: Vec<LeaseEnded>) -> Effects {
+        for ended in &batch {
+            // Known before the account says so: the attempt that failed may already ask for its next account.
+            if ended.report.as_ref().is_some_and(|report| report.judgement.verdict.may_switch()) {
+                self.pool.failed(ended.account);
+            }
+        }
         self.out.extend(batch.into_iter().map(Effect::Ended));
         self.finish(turn)
     }
@@ -191,20 +196,19 @@ impl State {
             return false;
         };
         if !self.may_retry(turn, &mut pending, choice) {
-            let retry_after = self.budget.refills_in(pending.budget(), turn.now);
-            self.counters.retry_budget_exhausted += 1;
-            let refusal = refuse::plain(RefusalReason::RetryBudget, Some(retry_after));
-            self.refuse_after_look(turn, pending, found, refusal);
-            return false;
+            // Perhaps an account is left that may be tried without drawing.
+            pending.unaffordable.push(choice.account);
+            return self.decide(turn, pending);
         }
         self.reserve(turn, pending, found, choice);
         true
     }
 
-    /// The retry budget (`reliability.md` §2.2): the first attempt and the first switch to a healthy account are free.
+    /// The retry budget (`reliability.md` §2.2): the first attempt is free, and so is a switch to an account whose last attempt
+    /// succeeded, or that has none. In an outage each account is such an account once.
     fn may_retry(&mut self, turn: &Turn<'_>, pending: &mut Pending, choice: Choice) -> bool {
-        let healthy = self.pool.get(choice.account).is_some_and(|m| m.view.last_attempt_ok);
-        let free = pending.request.attempt.number == 1 || (pending.request.excluded.len() <= 1 && healthy);
+        let healthy = self.pool.get(choice.account).is_some_and(|member| member.view.last_attempt_ok);
+        let free = pending.request.attempt.number == 1 || healthy;
         if !free && !pending.drawn {
             pending.drawn = self.budget.draw(pending.budget(), turn.now, turn.settings);
         }

@@ -22,7 +22,10 @@ impl State {
         let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
         let worth = incomplete.is_some() || found.wait_for.is_some() || found.survey.momentary().next().is_some();
         if !worth || !pending.request.may_wait || pending.timed_out {
-            let refusal = refuse::reason(&self.pool, &pending, turn, &found);
+            let refusal = match pending.unaffordable.is_empty() {
+                true => refuse::reason(&self.pool, &pending, turn, &found),
+                false => self.budget_is_empty(turn, &pending),
+            };
             return self.refuse_after_look(turn, pending, found, refusal);
         }
         let first = pending.wait.is_none();

@@ -89,9 +89,14 @@ impl Process {
         bail!("process {} did not end within {patience:?}: {}", self.pid(), self.log_tail())
     }
 
+    /// Everything that it, and earlier processes with the same log, have said.
+    pub fn log(&self) -> std::io::Result<String> {
+        std::fs::read_to_string(&self.log)
+    }
+
     /// The end of its log, for messages.
     pub fn log_tail(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log().unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }

@@ -71,8 +71,6 @@ impl Plan {
             ("QUOTALANE_JOURNAL__DIR", self.dir.join("journal").display().to_string()),
             ("QUOTALANE_SECURITY__MASTER_KEY", SECRETS.0.to_owned()),
             ("QUOTALANE_SECURITY__JWT_SECRET", SECRETS.1.to_owned()),
-            ("QUOTALANE_ADMIN__USERNAME", ADMIN.0.to_owned()),
-            ("QUOTALANE_ADMIN__PASSWORD", ADMIN.1.to_owned()),
             ("QUOTALANE_LOG__FORMAT", "json".to_owned()),
             ("QUOTALANE_SHUTDOWN__PRE_STOP_DELAY", "0s".to_owned()),
             ("QUOTALANE_NETWORK__ALLOW_PRIVATE_CIDRS", "127.0.0.0/8".to_owned()),
@@ -146,15 +144,31 @@ impl Relay {
         data(&answer)
     }
 
+    /// Opens a session; the first one of an installation creates its owner with the token that the start has printed.
     async fn login(&self) -> anyhow::Result<String> {
-        let body = json!({"username": ADMIN.0, "password": ADMIN.1}).to_string();
-        let answer = http::post(self.plan.listen, "POST", "/api/v1/auth/login", "", &body).await?;
-        let data = data(&answer)?;
-        let token = ["token", "access_token"].iter().find_map(|name| data[*name].as_str());
-        token.map(str::to_owned).with_context(|| format!("no token in {data}"))
+        let (username, password) = ADMIN;
+        let body = json!({"username": username, "password": password});
+        let session = match self.open_session("/api/v1/auth/login", &body).await {
+            Ok(session) => session,
+            Err(_) => {
+                let setup = json!({"token": self.setup_token()?, "username": username, "password": password});
+                self.open_session("/api/v1/setup", &setup).await?
+            }
+        };
+        session["token"].as_str().map(str::to_owned).with_context(|| format!("no token in {session}"))
     }
 
-    /// Adds an account of type `claude-console` that calls `upstream`; its id.
+    async fn open_session(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        data(&http::post(self.plan.listen, "POST", path, "", &body.to_string()).await?)
+    }
+
+    fn setup_token(&self) -> anyhow::Result<String> {
+        let log = self.process.log()?;
+        let token = log.lines().rev().find_map(|line| line.split_once("setup token (valid once): "));
+        token.map(|(_, token)| token.trim().to_owned()).context("no setup token was printed")
+    }
+
+    /// Adds an account of type `claude-console` that calls `upstream`, and tests it; its id.
     pub async fn add_account(&mut self, name: &str, credential: &str, upstream: SocketAddr) -> anyhow::Result<i64> {
         let body = json!({
             "name": name, "type": "claude-console", "base_url": format!("http://{upstream}"),
@@ -162,14 +176,17 @@ impl Relay {
             "credentials": {"api_key": credential},
         });
         let account = self.admin("POST", "/api/v1/accounts", &body).await?;
-        account["id"].as_i64().with_context(|| format!("no id in {account}"))
+        let id = account["id"].as_i64().with_context(|| format!("no id in {account}"))?;
+        // A new account is scheduled once a test has shown that its credential works.
+        let tested = self.admin("POST", &format!("/api/v1/accounts/{id}/test"), &json!({})).await?;
+        anyhow::ensure!(tested["success"] == true, "account {id} failed its test: {tested}");
+        Ok(id)
     }
 
     /// Creates a key; its secret.
     pub async fn add_key(&mut self, body: &Value) -> anyhow::Result<String> {
         let key = self.admin("POST", "/api/v1/api-keys", body).await?;
-        let secret = ["api_key", "secret", "key"].iter().find_map(|name| key[*name].as_str());
-        secret.map(str::to_owned).with_context(|| format!("no secret in {key}"))
+        key["api_key"].as_str().map(str::to_owned).with_context(|| format!("no secret in {key}"))
     }
 
     /// The value of a metric without labels, or the sum over its series; `None` when it is not exported.

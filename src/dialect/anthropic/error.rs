@@ -22,6 +22,7 @@ pub fn status_and_type(condition: &str) -> (u16, &'static str) {
         }
         "model_not_found" | "not_found" => (404, "not_found_error"),
         "body_too_large" => (413, "request_too_large"),
+        "slow_body" => (408, "invalid_request_error"),
         "unsupported_encoding" => (415, "invalid_request_error"),
         "rate_requests" | "rate_tokens" | "rate_cost_window" | "concurrency_key" | "concurrency_user"
         | "queue_full" | "queue_timeout" | "pool_limited" => (429, "rate_limit_error"),

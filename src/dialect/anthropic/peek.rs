@@ -117,17 +117,20 @@ fn too_deep(body: &[u8]) -> bool {
     false
 }
 
-/// The position after the closing quote of a string whose content starts at `at`.
-pub(super) fn string_end(body: &[u8], mut at: usize) -> usize {
-    loop {
-        let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) else {
-            return body.len();
-        };
-        if body.get(at + found) == Some(&b'"') {
-            return at + found + 1;
+/// The position after the closing quote of a string whose content starts at `at`. Quotes are rarer than escapes, so only
+/// they are searched for: one is part of the text when an odd number of backslashes stands before it.
+pub(super) fn string_end(body: &[u8], at: usize) -> usize {
+    let mut from = at;
+    while let Some(found) = body.get(from..).and_then(|rest| memchr::memchr(b'"', rest)) {
+        let quote = from + found;
+        let content = body.get(at..quote).unwrap_or_default();
+        let backslashes = content.iter().rev().take_while(|byte| **byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            return quote + 1;
         }
-        at += found + 2;
+        from = quote + 1;
     }
+    body.len()
 }
 
 #[derive(Default)]
@@ -250,6 +253,8 @@ mod tests {
             (r#"{"model":3}"#, Some(PeekError::NoModel)),
             (deep.as_str(), Some(PeekError::TooDeep)),
             (flat.as_str(), None),
+            (r#"{"model":"a","x":"\\\\"}"#, None),
+            (r#"{"model":"a","x":"\\\"[[\\"}"#, None),
         ] {
             assert_eq!(peek(body.as_bytes()).err(), expected, "{body}");
         }

@@ -171,15 +171,23 @@ pub async fn create(
 /// `created`, for a test by hand; a kind without a call that costs nothing is taken at the administrator's word.
 async fn prove(state: &AdminState, id: AccountId) -> Result<(), ApiError> {
     let (spec, credential) = opened(state, id).await?;
-    if !spec.kind.counts_tokens() {
-        accounts::save_status(&state.db, id, AccountStatus::Active, None, state.clock.now()).await?;
-        return state.reload_account(id).await;
+    let accepted = if spec.kind.counts_tokens() {
+        let tested = tokio::time::timeout(PROOF, test_account(state, spec, credential)).await;
+        tested.ok().and_then(|verdict| verdict.accepted)
+    } else {
+        Some(true)
+    };
+    match accepted {
+        Some(true) => {
+            accounts::save_status(&state.db, id, AccountStatus::Active, None, state.clock.now()).await?;
+            state.reload_account(id).await
+        }
+        Some(false) => {
+            state.engine.accounts.tested(id, false);
+            Ok(())
+        }
+        None => Ok(()),
     }
-    let tested = tokio::time::timeout(PROOF, test_account(state, spec, credential)).await;
-    if let Ok(Some(accepted)) = tested.map(|verdict| verdict.accepted) {
-        state.engine.accounts.tested(id, accepted);
-    }
-    Ok(())
 }
 
 /// Checks a configuration: by itself, its address against the egress rules, and what it refers to.

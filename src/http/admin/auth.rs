@@ -104,10 +104,10 @@ pub async fn first_administrator(
         state.lifecycle.owner_found();
         return Err(ApiError::not_found("route"));
     }
-    state.logins.admit(&state, "setup", client.ip)?;
+    state.logins.admit(&state, "setup", client.ip).await?;
     let body = body.0;
     if !setup::matches(&state.db, &body.token).await? {
-        state.logins.failed(&state, "setup", client.ip);
+        state.logins.failed("setup", client.ip).await;
         return Err(ApiError::new(Reason::InvalidCredentials, "the setup token is wrong"));
     }
     check_username(&body.username)?;
@@ -164,7 +164,7 @@ pub async fn login(
 ) -> Result<Data<SessionView>, ApiError> {
     let (client, body) = (ClientInfo::of(&request), body.0);
     let name = body.username.trim().to_lowercase();
-    if let Err(blocked) = state.logins.admit(&state, &name, client.ip) {
+    if let Err(blocked) = state.logins.admit(&state, &name, client.ip).await {
         state.metrics.auth_total("password", "blocked").inc();
         audit::append(
             &state.db,
@@ -178,7 +178,7 @@ pub async fn login(
         state.passwords.verify(body.password.clone(), user.as_ref().and_then(|user| user.password.clone())).await?;
     let user = user.filter(|user| verified.ok && user.config.status == UserStatus::Active);
     let Some(user) = user else {
-        state.logins.failed(&state, &name, client.ip);
+        state.logins.failed(&name, client.ip).await;
         state.metrics.auth_total("password", "invalid").inc();
         let failed = AuditEntry {
             result: "failed",
@@ -188,7 +188,7 @@ pub async fn login(
         audit::append(&state.db, failed).await?;
         return Err(ApiError::new(Reason::InvalidCredentials, "name or password is wrong"));
     };
-    state.logins.succeeded(&name, client.ip);
+    state.logins.succeeded(&name, client.ip).await;
     if verified.rehash {
         let hash = state.passwords.hash(body.password).await?;
         users::set_password(&state.db, user.id, hash, true, state.clock.now()).await?;
@@ -222,7 +222,7 @@ pub async fn refresh(session: Session<User>, state: State<AdminState>) -> Result
 #[utoipa::path(tag = "session", security(("session" = ["user"])), responses((status = 200, body = Envelope<Empty>)))]
 #[post("/auth/logout")]
 pub async fn logout(session: Session<User>, state: State<AdminState>) -> Result<Data<Empty>, ApiError> {
-    state.sessions.end(&session.claims).await;
+    state.sessions.end(&state, &session.claims).await?;
     let entry = session.entry(&state, "logout", "user", Some(session.user.id.0), Value::Object(serde_json::Map::new()));
     audit::append(&state.db, entry).await?;
     Ok(Data::ok(Empty {}))

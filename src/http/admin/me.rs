@@ -59,9 +59,9 @@ pub async fn update_me(
     let moves = email.is_some() && email != user.config.email;
     if moves || change.password.is_some() {
         let old = change.old_password.ok_or_else(|| ApiError::invalid("old_password", "is required"))?;
-        state.logins.admit(&state, &user.config.username, session.client.ip)?;
+        state.logins.admit(&state, &user.config.username, session.client.ip).await?;
         if !state.passwords.verify(old, user.password.clone()).await?.ok {
-            state.logins.failed(&state, &user.config.username, session.client.ip);
+            state.logins.failed(&user.config.username, session.client.ip).await;
             return Err(ApiError::new(Reason::InvalidCredentials, "the present password is wrong"));
         }
     }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::domain::id::UserId;
+use actors::domain::time::SECOND;
 use moka::future::Cache as Memory;
 
 use super::AdminState;
+use crate::cache::Cache;
 use crate::http::error::{ApiError, Reason};
 use crate::identity::token::Claims;
 use crate::store::users::{self, UserRow, UserStatus};
@@ -15,28 +17,23 @@ use crate::store::users::{self, UserRow, UserStatus};
 const USER_KEPT: Duration = Duration::from_secs(5);
 /// Users kept at once.
 const USERS: u64 = 10_000;
-/// Ended sessions kept at once; each lives until its token would have ended.
-const ENDED: u64 = 100_000;
-
 /// Users of recent sessions, and sessions that were ended before their token.
 pub struct Sessions {
     users: Memory<UserId, Arc<UserRow>>,
-    ended: Memory<String, ()>,
+    ended: Cache,
 }
 
 impl Sessions {
-    /// Nothing known yet. `lifetime` is the life of a token.
-    pub fn new(lifetime: Duration) -> Self {
-        Self {
-            users: Memory::builder().max_capacity(USERS).time_to_live(USER_KEPT).build(),
-            ended: Memory::builder().max_capacity(ENDED).time_to_live(lifetime).build(),
-        }
+    /// Nothing known yet; ended sessions are kept in the cache, which instances share.
+    pub fn new(ended: Cache) -> Self {
+        Self { users: Memory::builder().max_capacity(USERS).time_to_live(USER_KEPT).build(), ended }
     }
 
     /// The user of a token that is valid now.
     pub async fn check(&self, state: &AdminState, token: &str) -> Result<(Arc<UserRow>, Claims), ApiError> {
         let claims = state.tokens.check(token).inspect_err(|_| state.metrics.auth_total("session", "invalid").inc())?;
-        if self.ended.contains_key(&claims.jti) {
+        // Without the cache a session that was ended lives on until its token ends; nobody is locked out.
+        if matches!(self.ended.get(&name(&claims)).await, Ok(Some(_))) {
             return Err(ApiError::new(Reason::TokenExpired, "the session has ended"));
         }
         let user = self.user(state, claims.user()).await?;
@@ -62,7 +59,13 @@ impl Sessions {
     }
 
     /// Ends a session.
-    pub async fn end(&self, claims: &Claims) {
-        self.ended.insert(claims.jti.clone(), ()).await;
+    pub async fn end(&self, state: &AdminState, claims: &Claims) -> Result<(), ApiError> {
+        let left = claims.exp.saturating_mul(SECOND).saturating_sub(state.clock.now().0);
+        let put = self.ended.put(&name(claims), "1", left.max(SECOND)).await;
+        put.map_err(|error| ApiError::unavailable(&error))
     }
+}
+
+fn name(claims: &Claims) -> String {
+    format!("session:ended:{}", claims.jti)
 }

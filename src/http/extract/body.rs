@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
 
+use super::session::let_in;
 use crate::http::error::{ApiError, Reason};
 
 /// Largest management body. Imports of price files fit.
@@ -22,13 +23,17 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let bytes = web::Bytes::from_request(request, payload);
+        let let_in = let_in(request);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
+            let read = bytes.await.map_err(|error| match error.as_response_error().status_code().as_u16() {
                 413 => ApiError::new(Reason::PayloadTooLarge, "the body is too large"),
                 _ => ApiError::invalid("", "the body cannot be read"),
-            })?;
-            let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-            parse(text).map(Self)
+            });
+            let parsed = read.and_then(|bytes| parse(if bytes.is_empty() { b"{}" } else { &bytes }));
+            if parsed.is_err() {
+                let_in.await;
+            }
+            parsed.map(Self)
         })
     }
 }
@@ -37,13 +42,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest for Params<T> {
+impl<T: DeserializeOwned + 'static> FromRequest for Params<T> {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let parsed = web::Query::<T>::from_query(request.query_string());
-        std::future::ready(parsed.map(|query| Self(query.into_inner())).map_err(|error| fault(&error.to_string())))
+        let parsed = parsed.map(|query| Self(query.into_inner())).map_err(|error| fault(&error.to_string()));
+        let let_in = let_in(request);
+        Box::pin(async move {
+            if parsed.is_err() {
+                let_in.await;
+            }
+            parsed
+        })
     }
 }
 

@@ -4,13 +4,15 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use super::client::ClientInfo;
 use crate::http::admin::AdminState;
@@ -18,6 +20,21 @@ use crate::http::error::{ApiError, Reason};
 use crate::identity::token::Claims;
 use crate::store::audit::AuditEntry;
 use crate::store::users::{Role, UserRow};
+
+/// Opens when the caller was let in. Faults of bodies and queries wait for it, so that nobody learns from them what a route
+/// wants before showing that it may be called.
+#[derive(Debug, Clone, Default)]
+struct Gate(Rc<Notify>);
+
+/// Waits until the caller was let in; at once on routes that need no session.
+pub fn let_in(request: &HttpRequest) -> impl Future<Output = ()> + use<> {
+    let gate = request.extensions().get::<Gate>().cloned();
+    async move {
+        if let Some(gate) = gate {
+            gate.0.notified().await;
+        }
+    }
+}
 
 /// A role that a route asks for.
 pub trait Required: 'static {
@@ -97,6 +114,8 @@ impl<R: Required> FromRequest for Session<R> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).map(str::to_owned);
         let client = ClientInfo::of(request);
+        let gate = Gate::default();
+        request.extensions_mut().insert(gate.clone());
         Box::pin(async move {
             let state = state.ok_or_else(|| ApiError::internal(&"management state is missing"))?;
             let token = token.ok_or_else(|| ApiError::new(Reason::Unauthenticated, "a session is required"))?;
@@ -106,6 +125,7 @@ impl<R: Required> FromRequest for Session<R> {
                 session.note_refusal(&state).await;
                 return Err(ApiError::new(Reason::PermissionDenied, "your role does not allow this"));
             }
+            gate.0.notify_one();
             Ok(session)
         })
     }

@@ -14,10 +14,11 @@ pub async fn post(http: HttpRequest, payload: web::Payload) -> HttpResponse {
         return HttpResponse::InternalServerError().finish();
     };
     let arrival = door::arrive(&relay, "/v1/messages/count_tokens");
-    match answer(&relay, arrival, &http, payload).await {
+    let response = match answer(&relay, arrival, &http, payload).await {
         Ok(response) => response,
         Err(error) => door::refuse(&relay, &error, arrival, &http),
-    }
+    };
+    door::answered(&relay, arrival, response)
 }
 
 async fn answer(

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse};
 use actors::domain::key::KeyPolicy;
+use actors::domain::route::RefusalReason;
 use tokio::time::Instant;
 
 use super::render;
 use crate::http::extract::api_key;
+use crate::observe::Metrics;
+use crate::observe::labels::Area;
 use crate::relay::{Arrival, Relay, RelayError, admit};
 
 /// A request has come.
@@ -43,8 +46,36 @@ async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, R
     Ok(key)
 }
 
+/// Counts an answer of a relay route.
+pub fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResponse {
+    let metrics = relay.metrics();
+    metrics.http_requests(Area::Relay, response.status().as_u16()).inc();
+    metrics.http_request_duration(Area::Relay).observe(arrival.instant.elapsed().as_secs_f64());
+    response
+}
+
 /// An error for the caller, counted.
 pub fn refuse(relay: &Relay, error: &RelayError, arrival: Arrival, http: &HttpRequest) -> HttpResponse {
-    relay.metrics().relay_refused(error.condition()).inc();
+    count(relay.metrics(), error);
     render::error(error, arrival.request, http.headers())
+}
+
+fn count(metrics: &Metrics, error: &RelayError) {
+    metrics.relay_refused(error.condition()).inc();
+    let RelayError::Refused(refusal) = error else { return };
+    use RefusalReason as R;
+    let (scope, dimension) = match refusal.reason {
+        R::RateRequests => ("key", "requests"),
+        R::RateTokens => ("key", "tokens"),
+        R::RateCostWindow => ("key", "cost"),
+        R::ConcurrencyKey => ("key", "concurrency"),
+        R::ConcurrencyUser => ("user", "concurrency"),
+        R::QueueFull | R::QueueTimeout => ("pool", "queue"),
+        R::OutOfMoney(word) => {
+            metrics.hold_denied(word).inc();
+            ("key", "money")
+        }
+        _ => return,
+    };
+    metrics.limit_hits(scope, dimension).inc();
 }

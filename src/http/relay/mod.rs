@@ -20,8 +20,8 @@ use path::{NoTarget, Target};
 /// Adds the relay routes. The application data must hold this worker's [`Relay`]. Every path that no other route takes is
 /// read as a relay path, so that aliases and odd spellings need no route each.
 pub fn configure(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/v1/messages").route(web::post().to(messages::post)))
-        .default_service(web::route().to(dispatch));
+    let messages = web::resource("/v1/messages").route(web::post().to(messages::post));
+    app.service(messages.default_service(web::route().to(dispatch))).default_service(web::route().to(dispatch));
 }
 
 async fn dispatch(http: HttpRequest, payload: web::Payload) -> HttpResponse {
@@ -48,7 +48,8 @@ async fn dispatch(http: HttpRequest, payload: web::Payload) -> HttpResponse {
             door::refuse(&relay, &error, door::arrive(&relay, "unknown"), &http)
         }
         Ok(_) | Err(NoTarget::Unknown) => {
-            door::refuse(&relay, &RelayError::NotFound, door::arrive(&relay, "unknown"), &http)
+            relay.metrics().relay_refused("not_found").inc();
+            render::unknown_path(&path, door::arrive(&relay, "unknown").request, http.headers())
         }
     }
 }

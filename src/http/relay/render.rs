@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use actors::domain::id::RequestId;
 use actors::domain::route::RefusalReason;
 use actors::domain::time::SECOND;
+use serde_json::json;
 
 use crate::dialect::anthropic::error::{ErrorBody, status_and_type};
 use crate::relay::RelayError;
@@ -17,6 +18,8 @@ use crate::relay::pending::Pending;
 
 /// A client is told to wait by itself only this long; longer waits freeze some of them.
 const LONGEST_PATIENCE_MS: i64 = 60 * SECOND;
+
+const NO_ROUTE: &str = "no such route";
 
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -91,11 +94,32 @@ pub fn error(error: &RelayError, request: RequestId, client: &HeaderMap) -> Http
     response.body(body.to_json())
 }
 
+/// No such route, in the dialect of the path's prefix (`relay-api.md` §1).
+pub fn unknown_path(path: &str, request: RequestId, client: &HeaderMap) -> HttpResponse<BoxBody> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let body = if starts(&["/api/v1/"]) {
+        json!({"code": 404, "reason": "NOT_FOUND", "message": NO_ROUTE, "request_id": request.to_string()})
+    } else if starts(&["/openai", "/azure", "/backend-api"]) {
+        json!({"error": {"message": NO_ROUTE, "type": "invalid_request_error", "param": null, "code": "not_found"}})
+    } else if starts(&["/gemini", "/genai", "/v1beta", "/v1internal"]) {
+        json!({"error": {"code": 404, "message": NO_ROUTE, "status": "NOT_FOUND"}})
+    } else {
+        return error(&RelayError::NotFound, request, client);
+    };
+    let mut response = HttpResponse::NotFound();
+    append(&mut response, id_headers(request, client));
+    response.append_header((ERROR, "not_found")).append_header((SHOULD_RETRY, "false")).json(body)
+}
+
 /// A body that was not read to its end cannot be followed by another request; a stopping process wants no more of them.
 fn closes_connection(error: &RelayError) -> bool {
     matches!(
         error,
-        RelayError::BodyTooLarge | RelayError::SlowBody | RelayError::UnsupportedEncoding | RelayError::Shed
+        RelayError::BodyTooLarge
+            | RelayError::SlowBody
+            | RelayError::UnsupportedEncoding
+            | RelayError::BadRequest(_)
+            | RelayError::Shed
     )
 }
 

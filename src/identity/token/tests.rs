@@ -138,3 +138,19 @@ fn short_secrets_are_refused() {
         assert_eq!(refused, Err(TokenError::Secrets), "{setting}");
     }
 }
+
+#[tokio::test]
+async fn a_logged_out_token_is_remembered_until_it_would_have_ended() {
+    use crate::cache::Cache;
+    use crate::identity::revocation::{is_revoked, revoke};
+    let clock = clock();
+    let tokens = tokens(OLD, &clock);
+    let cache = Cache::memory(clock.clone());
+    let (one, other) = (tokens.issue(&user()).unwrap().1, tokens.issue(&user()).unwrap().1);
+    revoke(&cache, &one, &clock).await.unwrap();
+    assert_eq!((is_revoked(&cache, &one).await, is_revoked(&cache, &other).await), (Ok(true), Ok(false)));
+    clock.advance(24 * HOUR + 30 * SECOND);
+    assert_eq!(is_revoked(&cache, &one).await, Ok(true), "the skew that the token is forgiven is covered");
+    clock.advance(HOUR);
+    assert_eq!(is_revoked(&cache, &one).await, Ok(false));
+}

@@ -41,11 +41,11 @@ pub async fn rotate(
                 sql("UPDATE api_keys SET key_prefix = ?, key_last4 = ?, updated_at = ?, version = version + 1 \
                  WHERE id = ?");
             tx.write_one(shown.bind(prefix).bind(last4).bind(now).bind(id)).await?;
-            tx.write(sql("DELETE FROM api_key_digests WHERE key_id = ? AND valid_until <= ?").bind(id).bind(now))
-                .await?;
             let old = sql("UPDATE api_key_digests SET valid_until = ? WHERE key_id = ? \
                  AND (valid_until IS NULL OR valid_until > ?)");
             tx.write(old.bind(old_valid_until).bind(id).bind(old_valid_until)).await?;
+            tx.write(sql("DELETE FROM api_key_digests WHERE key_id = ? AND valid_until <= ?").bind(id).bind(now))
+                .await?;
             insert(tx, id, &new, now).await?;
             bump_generation(tx).await
         })

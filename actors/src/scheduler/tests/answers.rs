@@ -146,7 +146,7 @@ fn a_half_open_account_is_probed_by_first_attempts_outside_of_sessions() {
 }
 
 #[test]
-fn the_first_switch_to_a_healthy_account_is_free_and_the_rest_draws_from_the_budget() {
+fn a_switch_to_a_healthy_account_is_free_and_any_other_draws_from_the_budget() {
     let mut world = World::new([view(1, |_, _| ()), view(2, |_, _| ()), view(3, |_, v| v.last_attempt_ok = false)]);
     for n in 0..20 {
         let grant = world.grant(second(n, &[1]));

@@ -12,7 +12,9 @@ use actors::domain::time::HOUR;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Application, StartError};
+use super::demo::write_private;
+use super::secrets::random_hex;
+use crate::app::{Application, StartError};
 use crate::identity::key_text;
 use crate::identity::password::Passwords;
 use crate::store::accounts::{self, AccountConfig};
@@ -52,7 +54,7 @@ pub async fn plant(app: &Application, mock_url: &str, file: &Path) -> Result<Spe
         Err(_) => {
             let kept = first_start(app, mock_url).await?;
             let text = serde_json::to_string_pretty(&kept).map_err(std::io::Error::other)?;
-            crate::cli::demo::write_private(file, &text)?;
+            write_private(file, &text)?;
             kept
         }
     };
@@ -69,7 +71,7 @@ pub async fn plant(app: &Application, mock_url: &str, file: &Path) -> Result<Spe
 }
 
 async fn first_start(app: &Application, mock_url: &str) -> Result<Kept, StartError> {
-    let password = SecretString::from(crate::cli::secrets::random_hex().chars().take(20).collect::<String>());
+    let password = SecretString::from(random_hex().chars().take(20).collect::<String>());
     let admin = admin(app, &password).await?;
     let mut planted = Vec::new();
     for kind in AccountKind::ALL {

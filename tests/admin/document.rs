@@ -1,0 +1,35 @@
+//! The OpenAPI document: generated from the routes, committed, and served.
+
+use quotalane::http::admin::openapi_text;
+use serde_json::Value;
+
+#[test]
+fn the_committed_document_is_the_generated_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == openapi_text(),
+        "docs/openapi.json is old; run `quotalane openapi --output docs/openapi.json`"
+    );
+}
+
+#[test]
+fn every_operation_names_its_role_or_is_known_to_be_open() {
+    let document: Value = serde_json::from_str(openapi_text()).unwrap();
+    let mut open = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if !["get", "put", "post", "patch", "delete"].contains(&method.as_str()) {
+                continue;
+            }
+            match operation["security"][0]["session"][0].as_str() {
+                Some(role) => assert!(["user", "auditor", "admin", "super_admin"].contains(&role), "{path}"),
+                None => open.push(format!("{method} {path}")),
+            }
+            assert!(!operation["responses"].as_object().unwrap().is_empty(), "{method} {path}");
+        }
+    }
+    open.sort();
+    let known = ["get /api/v1/openapi.json", "get /api/v1/version", "post /api/v1/auth/login", "post /api/v1/setup"];
+    assert_eq!(open, known);
+}

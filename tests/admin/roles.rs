@@ -1,0 +1,107 @@
+//! Every route of the document × every kind of caller: nobody gets further than the role in the document allows.
+
+use quotalane::http::admin::openapi_text;
+use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use serde_json::{Value, json};
+
+use crate::support::with_app;
+
+struct Route {
+    method: String,
+    path: String,
+    role: Role,
+}
+
+fn routes() -> Vec<Route> {
+    let document: Value = serde_json::from_str(openapi_text()).unwrap();
+    let mut routes = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let Some(role) = operation["security"][0]["session"][0].as_str() else { continue };
+            // Ending the session would end the walk.
+            if path.ends_with("/auth/logout") {
+                continue;
+            }
+            let path = path.strip_prefix("/api/v1").unwrap();
+            let path = path.split('/').map(|part| if part.starts_with('{') { "999999" } else { part });
+            routes.push(Route {
+                method: method.to_uppercase(),
+                path: path.collect::<Vec<_>>().join("/"),
+                role: Role::parse(role).unwrap(),
+            });
+        }
+    }
+    assert!(routes.len() > 60, "{}", routes.len());
+    routes
+}
+
+#[test]
+fn no_caller_gets_further_than_the_role_allows() {
+    with_app(&[], |app| async move {
+        let callers = [
+            (Role::User, app.session("plain", Role::User).await.1),
+            (Role::Auditor, app.session("looker", Role::Auditor).await.1),
+            (Role::Admin, app.session("doer", Role::Admin).await.1),
+            (Role::SuperAdmin, app.owner().await),
+        ];
+        for route in routes() {
+            let none = app.api(&route.method, &route.path, "", Some(json!({}))).await;
+            assert_eq!(none.failure(), (401, "UNAUTHENTICATED".to_owned()), "{} {}", route.method, route.path);
+            let forged = app.api(&route.method, &route.path, "eyJhbGciOiJub25lIn0.e30.", Some(json!({}))).await;
+            assert_eq!(forged.status, 401, "{} {}", route.method, route.path);
+            for (role, session) in &callers {
+                let answer = app.api(&route.method, &route.path, session, Some(json!({}))).await;
+                let place = format!("{} {} as {}: {}", route.method, route.path, role.as_str(), answer.text);
+                assert!(answer.status < 500 || answer.status == 502, "{place}");
+                assert_ne!(answer.status, 401, "{place}");
+                if *role < route.role {
+                    assert_eq!(answer.status, 403, "{place}");
+                } else if *role >= Role::Admin {
+                    assert_ne!(answer.status, 403, "{place}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_banned_user_and_an_ended_session_are_out() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        let (id, session) = app.session("soon-gone", Role::Admin).await;
+        assert_eq!(app.get("/users/me", &session).await.status, 200);
+        let banned = app.post(&format!("/users/{id}/status"), &owner, json!({"status": "banned"})).await;
+        assert_eq!(banned.data()["status"], "banned");
+        assert_eq!(app.get("/users/me", &session).await.failure(), (401, "TOKEN_EXPIRED".to_owned()));
+        let (_, other) = app.session("leaver", Role::User).await;
+        assert_eq!(app.post("/auth/logout", &other, json!({})).await.status, 200);
+        assert_eq!(app.get("/users/me", &other).await.status, 401);
+    });
+}
+
+#[test]
+fn an_admin_makes_no_admins_and_the_last_owner_stays() {
+    with_app(&[], |app| async move {
+        let (_, admin) = app.session("doer", Role::Admin).await;
+        let owner = app.owner().await;
+        let user = json!({"username": "climber", "password": "correct horse", "role": "admin"});
+        assert_eq!(app.post("/users", &admin, user).await.status, 403);
+        let me = app.get("/users/me", &owner).await.data()["id"].as_i64().unwrap();
+        let demoted = app.patch(&format!("/users/{me}"), &owner, json!({"role": "user"})).await;
+        assert_eq!(demoted.failure(), (409, "IN_USE".to_owned()));
+        assert_eq!(app.patch(&format!("/users/{me}"), &admin, json!({"role": "user"})).await.status, 403);
+    });
+}
+
+#[test]
+fn a_role_is_taken_from_the_user_and_not_from_the_token() {
+    with_app(&[], |app| async move {
+        let (id, session) = app.session("was-admin", Role::Admin).await;
+        app.owner().await;
+        let db = &app.app.storage.db;
+        let row = users::get(db, id).await.unwrap().unwrap();
+        let config = UserConfig { role: Role::User, status: UserStatus::Active, ..row.config };
+        users::update(db, id, row.version, config, false, app.app.engine.clock.now()).await.unwrap();
+        assert_eq!(app.get("/accounts", &session).await.status, 403);
+    });
+}

@@ -1,0 +1,19 @@
+//! Every repository against real databases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/servers.rs"]
+mod servers;
+
+mod builders;
+
+mod accounts;
+mod frozen;
+mod keyring;
+mod keys;
+mod migrations;
+mod records;
+mod settings;
+mod usage;
+mod usage_crash;
+mod users;
