@@ -72,6 +72,12 @@ impl Buffer {
         self.leases.len() + self.holds.len() + self.permits.len() + self.usage.len()
     }
 
+    /// Everything collected; the timer stays armed.
+    fn take(&mut self) -> Self {
+        let timer_armed = self.timer_armed;
+        std::mem::replace(self, Self { timer_armed, ..Self::default() })
+    }
+
     fn push(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Lease(ended) => self.leases.push(ended),
@@ -138,16 +144,26 @@ impl Outbox {
             let outbox = self.clone();
             actix_rt::spawn(async move {
                 tokio::time::sleep(LINGER).await;
-                outbox.flush();
+                outbox.flush_lingering();
             });
         }
     }
 
     /// Sends what this thread has collected.
     pub fn flush(&self) {
-        if let Some(buffer) = BUFFER.with_borrow_mut(|slot| slot.as_mut().map(std::mem::take)) {
+        if let Some(buffer) = BUFFER.with_borrow_mut(|slot| slot.as_mut().map(Buffer::take)) {
             self.send(buffer);
         }
+    }
+
+    /// The timer fired. It is the only one, however many full batches went before it.
+    fn flush_lingering(&self) {
+        BUFFER.with_borrow_mut(|slot| {
+            if let Some(buffer) = slot {
+                buffer.timer_armed = false;
+            }
+        });
+        self.flush();
     }
 
     /// Outcomes are obligations: they outlive an actor under repair and reach the one that is built in its place.

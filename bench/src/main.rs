@@ -12,6 +12,10 @@ use bench::rig::kernel;
 use clap::Parser;
 use tokio::time::Instant;
 
+/// The product's own allocator: the routing decision is measured in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures QuotaLane against nginx on this machine.
 #[derive(Debug, Parser)]
 struct Args {

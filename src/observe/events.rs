@@ -8,6 +8,8 @@ use tracing_subscriber::layer::Context;
 
 /// Names of the levels, in the order of the counters.
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+/// Index of `info`.
+const INFO: usize = 2;
 
 static EVENTS: [AtomicU64; 5] = [const { AtomicU64::new(0) }; 5];
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -22,9 +24,16 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Counts a lost line.
-pub(super) fn lose() {
-    LOST.fetch_add(1, Ordering::Relaxed);
+/// Counts lost lines.
+pub(super) fn lose(lines: u64) {
+    LOST.fetch_add(lines, Ordering::Relaxed);
+}
+
+/// Counts events of level `info` that no subscriber saw.
+pub(super) fn add_info(count: u64) {
+    if let Some(info) = EVENTS.get(INFO) {
+        info.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// The layer that counts.

@@ -4,6 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -19,6 +20,22 @@ use super::events::{self, Counting};
 const CHANNEL: usize = 8_192;
 /// How long the writer waits for more before it flushes.
 const FLUSH_AFTER: Duration = Duration::from_millis(200);
+
+/// The writer, for those who bring whole lines.
+static READY: OnceLock<Lines> = OnceLock::new();
+
+/// Hands over `count` JSON lines of level `info` that are formatted already. Text logs take none.
+pub(super) fn write_ready(text: Vec<u8>, count: u64) {
+    if let Some(lines) = READY.get() {
+        events::add_info(count);
+        lines.send(text, count);
+    }
+}
+
+/// True when [`write_ready`] writes.
+pub(super) fn takes_ready() -> bool {
+    READY.get().is_some()
+}
 
 /// Form of log lines.
 #[derive(Debug, Clone)]
@@ -86,6 +103,10 @@ pub fn start(options: &LogOptions) -> Result<LogGuard, LogError> {
         registry.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(make)).try_init()
     };
     started.map_err(|_| LogError::Taken)?;
+    if json {
+        // A second start has failed above.
+        let _ = READY.set(Lines { sender: sender.clone() });
+    }
     Ok(LogGuard { sender: Some(sender), writer: Some(writer) })
 }
 
@@ -108,6 +129,14 @@ fn write_lines(receiver: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
 #[derive(Clone)]
 struct Lines {
     sender: SyncSender<Vec<u8>>,
+}
+
+impl Lines {
+    fn send(&self, text: Vec<u8>, count: u64) {
+        if !text.is_empty() && self.sender.try_send(text).is_err() {
+            events::lose(count);
+        }
+    }
 }
 
 /// One line; `fmt` writes each event in one call, but may use several.
@@ -137,9 +166,6 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let text = std::mem::take(&mut self.text);
-        if !text.is_empty() && self.lines.sender.try_send(text).is_err() {
-            events::lose();
-        }
+        self.lines.send(std::mem::take(&mut self.text), 1);
     }
 }

@@ -26,7 +26,7 @@ pub struct WholeAnswer {
 /// The request ids: ours, and the client's own as an echo (`relay-api.md` §3.4).
 pub fn id_headers(request: RequestId, client: &HeaderMap) -> Headers {
     let mut headers = Vec::with_capacity(12);
-    if let Ok(value) = HeaderValue::from_str(&request.to_string()) {
+    if let Ok(value) = HeaderValue::try_from(request.to_string()) {
         headers.push((X_REQUEST_ID, value.clone()));
         headers.push((REQUEST_ID, value));
     }
@@ -44,25 +44,35 @@ pub fn client_request_id(client: &HeaderMap) -> Option<&HeaderValue> {
     ((1..=128).contains(&bytes.len()) && bytes.iter().all(harmless)).then_some(value)
 }
 
+/// Header names of one limit: what it is, what is left, when it is full again.
+type LimitNames = [HeaderName; 3];
+
+const REQUEST_LIMIT: LimitNames = [
+    HeaderName::from_static("anthropic-ratelimit-requests-limit"),
+    HeaderName::from_static("anthropic-ratelimit-requests-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-requests-reset"),
+];
+const TOKEN_LIMIT: LimitNames = [
+    HeaderName::from_static("anthropic-ratelimit-tokens-limit"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-remaining"),
+    HeaderName::from_static("anthropic-ratelimit-tokens-reset"),
+];
+
 /// The caller's own limits in the vendor's header form (`relay-api.md` §3.3). An unlimited dimension has none.
 pub fn limit_headers(limits: &LimitsLeft, headers: &mut Headers) {
-    let mut push = |dimension: &str, left: &Left| {
-        for (part, value) in [
-            ("limit", left.limit.to_string()),
-            ("remaining", left.remaining.max(0).to_string()),
-            ("reset", left.reset_at.to_rfc3339()),
-        ] {
-            let name = HeaderName::try_from(format!("anthropic-ratelimit-{dimension}-{part}"));
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(&value)) {
-                headers.push((name, value));
-            }
+    let mut push = |names: LimitNames, left: &Left| {
+        let [limit, remaining, reset] = names;
+        headers.push((limit, HeaderValue::from(left.limit)));
+        headers.push((remaining, HeaderValue::from(left.remaining.max(0))));
+        if let Ok(at) = HeaderValue::try_from(left.reset_at.to_rfc3339()) {
+            headers.push((reset, at));
         }
     };
     if let Some(left) = &limits.requests {
-        push("requests", left);
+        push(REQUEST_LIMIT, left);
     }
     if let Some(left) = &limits.tokens {
-        push("tokens", left);
+        push(TOKEN_LIMIT, left);
     }
 }
 

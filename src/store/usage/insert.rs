@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::domain::settings::Zone;
 use actors::domain::time::Timestamp;
-use actors::domain::usage::{AttemptRow, RequestRow};
+use actors::domain::usage::{AttemptRow, JournalPosition, RequestRow};
 use actors::ports::{BatchReceipt, UsageBatch};
 
 use super::super::db::Db;
@@ -15,9 +15,9 @@ use super::batch::{Rows, insert};
 use super::positions;
 use super::rollup::Rollups;
 
-/// Another instance may insert the same event between our look and our insert; then the whole transaction runs again and
-/// finds it.
-const ATTEMPTS: u32 = 5;
+/// The first try takes every event for new, because nearly all are, and fails as a whole when one is not. The others look
+/// first; another instance may still insert the same event between the look and the insert.
+const ATTEMPTS: u32 = 6;
 
 /// Width of text columns that hold names from outside.
 const NAME: usize = 191;
@@ -110,7 +110,13 @@ pub async fn store(
         let result = db
             .work(move |tx| {
                 let (batch, instance) = (Arc::clone(&batch), Arc::clone(&instance));
-                Box::pin(async move { store_in(tx, &instance, zone, &batch, now).await })
+                Box::pin(async move {
+                    let mut rows = Rows::of(&batch.events);
+                    if attempt > 1 {
+                        rows.drop_stored(tx).await?;
+                    }
+                    store_in(tx, &instance, zone, rows, &batch.positions, now).await
+                })
             })
             .await;
         match result {
@@ -125,11 +131,10 @@ async fn store_in(
     tx: &mut Tx,
     instance: &str,
     zone: Zone,
-    batch: &UsageBatch,
+    rows: Rows<'_>,
+    positions: &[JournalPosition],
     now: Timestamp,
 ) -> Result<BatchReceipt, StoreError> {
-    let mut rows = Rows::of(&batch.events);
-    rows.drop_stored(tx).await?;
     let inserted = u64::try_from(rows.requests.len()).unwrap_or(u64::MAX);
     let receipt = BatchReceipt { inserted, duplicates: rows.seen.saturating_sub(inserted) };
 
@@ -142,7 +147,7 @@ async fn store_in(
     let attempts = rows.attempts.into_iter().map(|(id, row)| attempt_values(id, row)).collect::<Result<_, _>>()?;
     insert(tx, "usage_attempts", &ATTEMPT_COLUMNS, attempts, "").await?;
     rollups.write(tx).await?;
-    positions::save(tx, instance, &batch.positions, now).await?;
+    positions::save(tx, instance, positions, now).await?;
     Ok(receipt)
 }
 

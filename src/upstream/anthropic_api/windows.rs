@@ -21,15 +21,45 @@ const UNIFIED: [(&str, WindowKind, Option<&str>, i64); 5] = [
     ("7d_sonnet", WindowKind::SevenDayModel, Some("sonnet"), SEVEN_DAYS),
 ];
 
+/// What every limit header begins with.
+const PREFIX: &str = "anthropic-ratelimit-";
+
 /// Every window that the headers describe.
 pub(in crate::upstream) fn windows(headers: &HeaderMap, now: Timestamp) -> Vec<WindowSnapshot> {
+    let fields = Fields::of(headers);
     let mut found = Vec::new();
-    for (name, kind, family, length) in UNIFIED {
-        found.extend(unified(headers, name, kind, scope(family), length, now));
+    if fields.0.is_empty() {
+        return found;
     }
-    found.extend(minute(headers, WindowKind::Requests, &["requests"], now));
-    found.extend(minute(headers, WindowKind::Tokens, &["tokens", "input-tokens", "output-tokens"], now));
+    for (name, kind, family, length) in UNIFIED {
+        found.extend(unified(&fields, name, kind, family, length, now));
+    }
+    found.extend(minute(&fields, WindowKind::Requests, &["requests"], now));
+    found.extend(minute(&fields, WindowKind::Tokens, &["tokens", "input-tokens", "output-tokens"], now));
     found
+}
+
+/// The limit headers, without what they all begin with. Answers have a dozen of them or none, and forty names are asked
+/// for: comparing is cheaper than making each name to look it up.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let limits = headers.iter().filter_map(|(name, value)| {
+            let name = name.as_str().strip_prefix(PREFIX)?;
+            Some((name, value.to_str().ok()?.trim()))
+        });
+        Self(limits.collect())
+    }
+
+    /// The value of `<group><name>-<field>`.
+    fn get(&self, group: &str, name: &str, field: &str) -> Option<&'a str> {
+        let wanted = |header: &str| {
+            let rest = header.strip_prefix(group).and_then(|rest| rest.strip_prefix(name));
+            rest.and_then(|rest| rest.strip_prefix('-')) == Some(field)
+        };
+        self.0.iter().find(|(header, _)| wanted(header)).map(|(_, value)| *value)
+    }
 }
 
 /// The scope of a window: a family, or everything.
@@ -42,19 +72,15 @@ pub(super) fn is_exhausted(window: &WindowSnapshot) -> bool {
     window.status == Some(WindowStatus::Rejected) || window.surpassed || window.used_ppm >= FULL
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
-}
-
 fn unified(
-    headers: &HeaderMap,
+    fields: &Fields<'_>,
     name: &str,
     kind: WindowKind,
-    scope: Scope,
+    family: Option<&str>,
     length_ms: i64,
     now: Timestamp,
 ) -> Option<WindowSnapshot> {
-    let field = |field: &str| text(headers, &format!("anthropic-ratelimit-unified-{name}-{field}"));
+    let field = |field: &str| fields.get("unified-", name, field);
     let status = field("status").and_then(status);
     // `true`, or the threshold itself as a number; only a whole window counts as exhausted then.
     let surpassed =
@@ -62,6 +88,7 @@ fn unified(
     let told = (status == Some(WindowStatus::Rejected) || surpassed).then_some(FULL);
     let used_ppm = field("utilization").and_then(fraction_to_ppm).or(told)?;
     let resets_at = field("reset").and_then(moment).and_then(|at| believable(at, length_ms, now));
+    let scope = scope(family);
     Some(WindowSnapshot { kind, scope, used_ppm, status, surpassed, resets_at, length_ms, observed_at: now })
 }
 
@@ -75,8 +102,8 @@ fn status(name: &str) -> Option<WindowStatus> {
 }
 
 /// The tightest of the per-minute limits of one kind.
-fn minute(headers: &HeaderMap, kind: WindowKind, dims: &[&str], now: Timestamp) -> Option<WindowSnapshot> {
-    let tightest = dims.iter().filter_map(|dim| minute_usage(headers, dim, now)).max_by_key(|(used, _)| *used)?;
+fn minute(fields: &Fields<'_>, kind: WindowKind, dims: &[&str], now: Timestamp) -> Option<WindowSnapshot> {
+    let tightest = dims.iter().filter_map(|dim| minute_usage(fields, dim, now)).max_by_key(|(used, _)| *used)?;
     Some(WindowSnapshot {
         kind,
         scope: Scope::All,
@@ -89,8 +116,8 @@ fn minute(headers: &HeaderMap, kind: WindowKind, dims: &[&str], now: Timestamp) 
     })
 }
 
-fn minute_usage(headers: &HeaderMap, dim: &str, now: Timestamp) -> Option<(i64, Option<Timestamp>)> {
-    let field = |field: &str| text(headers, &format!("anthropic-ratelimit-{dim}-{field}"));
+fn minute_usage(fields: &Fields<'_>, dim: &str, now: Timestamp) -> Option<(i64, Option<Timestamp>)> {
+    let field = |field: &str| fields.get("", dim, field);
     let number = |name: &str| field(name).and_then(|v| v.parse::<i64>().ok()).filter(|n| *n >= 0);
     let (limit, remaining) = (number("limit").filter(|limit| *limit > 0)?, number("remaining")?);
     let used = i128::from(limit.saturating_sub(remaining).max(0)) * i128::from(FULL) / i128::from(limit);
