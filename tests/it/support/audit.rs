@@ -123,7 +123,7 @@ fn calls_are_attempts(calls: &HashMap<String, Entry>, attempts: &[(RequestRow, A
     for (id, call) in calls {
         let count = rows.get(id.as_str()).copied().unwrap_or(0);
         // A client that left before the head took the answer's id with it.
-        let unseen = !call.has_head() || (call.ended != "complete" && call.terminal == false && count == 0);
+        let unseen = !call.has_head() || (call.ended != "complete" && !call.terminal && count == 0);
         assert!(count == 1 || (unseen && count == 0), "{count} attempt rows of {call:?}");
     }
     let nameless = attempts.iter().filter(|(_, attempt)| attempt.upstream_request_id.is_none());
