@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::call::seconds;
 use super::settle::End;
-use super::stream::Flow;
+use super::stream::{AFTER_STOP, Flow};
 use crate::dialect::anthropic::tap::Terminal;
 
 /// A full drain still ends some time: the longest stream there is.
@@ -54,12 +54,16 @@ async fn drain(mut flow: Flow, deadline: Instant, most_tokens: u64) {
     flow.settlement.return_permit();
     flow.settlement.flags.push("drained");
     let already = flow.open.tap.output.tokens();
-    while let Ok(Some(Ok(chunk))) = timeout_at(deadline, flow.open.upstream.next()).await {
+    let mut until = deadline;
+    while let Ok(Some(Ok(chunk))) = timeout_at(until, flow.open.upstream.next()).await {
         flow.drained(&chunk);
-        let over = flow.open.tap.output.tokens().saturating_sub(already) > most_tokens;
-        if over || flow.open.tap.terminal == Terminal::Stop {
+        if flow.open.tap.output.tokens().saturating_sub(already) > most_tokens {
             break;
         }
+        until = match flow.open.tap.terminal {
+            Terminal::Stop => deadline.min(Instant::now() + AFTER_STOP),
+            _ => deadline,
+        };
     }
     flow.finish(&End::cancelled());
 }

@@ -27,6 +27,10 @@ use crate::transport::TransportError;
 /// A running stream writes its usage to the journal at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
+/// After a terminal event the upstream's end is awaited this long: another message may follow in the same stream, and all of
+/// them are settled together.
+pub const AFTER_STOP: Duration = Duration::from_millis(100);
+
 /// Told in-band when the process stops.
 const CLOSING: &str = "the relay is restarting";
 /// Told in-band at the longest stream that is allowed.
@@ -40,6 +44,9 @@ pub struct Flow {
     pub open: OpenStream,
     last_progress: Instant,
     ends_at: Instant,
+    /// Runs while the upstream's end is awaited.
+    after_stop: Option<Pin<Box<Sleep>>>,
+    upstream_over: bool,
     ended: bool,
 }
 
@@ -47,17 +54,19 @@ impl Flow {
     fn new(settlement: Settlement, open: OpenStream) -> Self {
         let now = Instant::now();
         let ends_at = now + seconds(settlement.settings.stream_total_min * 60);
-        let mut flow = Self { settlement, open, last_progress: now, ends_at, ended: false };
+        let (after_stop, upstream_over, ended) = (None, false, false);
+        let mut flow = Self { settlement, open, last_progress: now, ends_at, after_stop, upstream_over, ended };
         flow.mark_content();
-        if flow.open.tap.terminal == Terminal::Stop {
-            flow.complete();
-        }
         flow
     }
 
     /// The next bytes for the client; `None` = the stream is over and settled.
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
+            if self.withholds() {
+                ready!(self.poll_after_stop(cx));
+                continue;
+            }
             if let Some(chunk) = self.open.held.pop_front() {
                 let bytes = self.rewritten(chunk);
                 if !bytes.is_empty() {
@@ -68,14 +77,17 @@ impl Flow {
             if self.ended {
                 return Poll::Ready(None);
             }
-            if self.settlement.relay.shared().lifecycle.phase() == Phase::Closing {
+            if self.upstream_over {
+                return Poll::Ready(self.end_of_stream());
+            }
+            if self.is_closing() {
                 return Poll::Ready(self.cut(CLOSING));
             }
             match ready!(Pin::new(&mut self.open.upstream).poll_next(cx)) {
                 Some(Ok(chunk)) => {
                     self.watch(&chunk);
                     self.open.held.push_back(chunk);
-                    if Instant::now() > self.ends_at {
+                    if Instant::now() > self.ends_at && !self.withholds() {
                         return Poll::Ready(self.cut(TOO_LONG));
                     }
                 }
@@ -83,9 +95,38 @@ impl Flow {
                     log_cut(&error);
                     return Poll::Ready(self.cut(ENDED_EARLY));
                 }
-                None => return Poll::Ready(self.end_of_stream()),
+                None => self.upstream_over = true,
             }
         }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.settlement.relay.shared().lifecycle.phase() == Phase::Closing
+    }
+
+    /// A terminal event was seen. Its bytes are not given away before the request is settled.
+    fn withholds(&self) -> bool {
+        self.open.tap.terminal == Terminal::Stop && !self.is_settled()
+    }
+
+    /// Settles when the upstream ends, or does not go on.
+    fn poll_after_stop(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match Pin::new(&mut self.open.upstream).poll_next(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                self.after_stop = None;
+                self.watch(&chunk);
+                self.open.held.push_back(chunk);
+                return Poll::Ready(());
+            }
+            Poll::Ready(Some(Err(_)) | None) => self.upstream_over = true,
+            Poll::Pending if self.is_closing() => {}
+            Poll::Pending => {
+                let wait = self.after_stop.get_or_insert_with(|| Box::pin(sleep(AFTER_STOP)));
+                ready!(wait.as_mut().poll(cx));
+            }
+        }
+        self.complete();
+        Poll::Ready(())
     }
 
     /// Watches bytes that no client will get.
@@ -96,13 +137,11 @@ impl Flow {
         }
     }
 
-    /// Feeds the tap. Settles as soon as the terminal event is seen, before its bytes go out.
+    /// Feeds the tap, and notes the usage now and then.
     fn watch(&mut self, chunk: &Bytes) {
         self.drained(chunk);
         self.mark_content();
-        if self.open.tap.terminal == Terminal::Stop {
-            self.complete();
-        } else if self.last_progress.elapsed() > PROGRESS_EVERY {
+        if self.last_progress.elapsed() > PROGRESS_EVERY {
             self.last_progress = Instant::now();
             if let Some(usage) = self.open.tap.usage() {
                 self.settlement.progress(usage);

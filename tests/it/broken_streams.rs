@@ -20,7 +20,7 @@ fn damages() -> Vec<(Value, &'static str)> {
 }
 
 #[actix_rt::test]
-async fn a_broken_stream_ends_with_one_error_event_and_no_second_answer() {
+pub async fn a_broken_stream_ends_with_one_error_event_and_no_second_answer() {
     let app = spawn_app().await;
     let accounts = [app.account("a", |_| {}).await, app.account("b", |_| {}).await];
     let key = app.key(|_| {}).await;

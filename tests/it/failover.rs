@@ -131,7 +131,7 @@ async fn a_refused_port_is_a_failed_attempt_like_any_other() {
 }
 
 #[actix_rt::test]
-async fn what_is_the_clients_fault_makes_one_call_and_comes_back_as_it_was() {
+pub async fn what_is_the_clients_fault_makes_one_call_and_comes_back_as_it_was() {
     let app = spawn_app().await;
     let accounts = [app.account("a", |_| {}).await, app.account("b", |_| {}).await];
     let key = app.key(|_| {}).await;
@@ -179,7 +179,7 @@ async fn an_unknown_model_is_learnt_and_tried_elsewhere() {
 }
 
 #[actix_rt::test]
-async fn an_expired_token_is_replaced_once_and_the_request_repeated_on_the_same_account() {
+pub async fn an_expired_token_is_replaced_once_and_the_request_repeated_on_the_same_account() {
     let app = spawn_app().await;
     let id = app.account_of(AccountKind::ClaudeOfficial, "o", |_| {}).await;
     let key = app.key(|_| {}).await;

@@ -65,7 +65,7 @@ async fn a_refused_request_gives_its_place_in_the_window_back() {
 }
 
 #[actix_rt::test]
-async fn keys_that_are_missing_wrong_disabled_or_over_are_refused_with_one_answer_each() {
+pub async fn keys_that_are_missing_wrong_disabled_or_over_are_refused_with_one_answer_each() {
     let app = spawn_app().await;
     app.account("a", |_| {}).await;
     let key = app.key(|_| {}).await;
@@ -115,7 +115,7 @@ async fn the_key_is_found_wherever_a_client_puts_it() {
 }
 
 #[actix_rt::test]
-async fn a_key_that_waits_for_its_first_request_starts_its_clock_then() {
+pub async fn a_key_that_waits_for_its_first_request_starts_its_clock_then() {
     let app = spawn_app().await;
     app.account("a", |_| {}).await;
     let key = app.key(|k| k.activation_ms = Some(3_600_000)).await;

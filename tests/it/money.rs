@@ -43,7 +43,7 @@ async fn an_exhausted_limit_answers_402_and_says_until_when() {
 }
 
 #[actix_rt::test]
-async fn twenty_at_once_on_a_limit_for_ten_are_ten() {
+pub async fn twenty_at_once_on_a_limit_for_ten_are_ten() {
     let app = spawn_app().await;
     app.account("a", |a| a.max_concurrency = 0).await;
     app.mock.script(json!({"delay_ms": 20, "events": 15})).await;
@@ -77,7 +77,7 @@ async fn an_unpriced_model_is_refused_or_free_as_the_setting_says() {
 }
 
 #[actix_rt::test]
-async fn multipliers_change_the_charge_and_nothing_else() {
+pub async fn multipliers_change_the_charge_and_nothing_else() {
     let app = spawn_app().await;
     app.account("a", |a| a.cost_ppm = 500_000).await;
     let key = app.key(|k| k.price_rate_ppm = 2_000_000).await;

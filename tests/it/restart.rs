@@ -9,7 +9,7 @@ use crate::support::app::{ask, spawn_app};
 use crate::support::sse::Stream;
 
 #[actix_rt::test]
-async fn usage_that_is_still_pending_at_the_stop_is_there_after_it_and_limits_remember() {
+pub async fn usage_that_is_still_pending_at_the_stop_is_there_after_it_and_limits_remember() {
     let mut app = spawn_app().await;
     app.set(json!({"usage.flush_ms": 60_000})).await;
     app.account("a", |_| {}).await;

@@ -118,7 +118,7 @@ async fn models_that_the_key_may_not_use_or_nobody_serves_are_not_listed() {
 }
 
 #[actix_rt::test]
-async fn a_key_may_ask_about_itself() {
+pub async fn a_key_may_ask_about_itself() {
     let app = spawn_app().await;
     app.account("a", |_| {}).await;
     let limit = actors::domain::money::Nanos(1_000_000_000);

@@ -224,12 +224,24 @@ async fn configuration(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]
     Config::load_with(&[], &environment, Need::Secrets).unwrap()
 }
 
-/// SQLite in the test's folder, or a new database on the server that `QUOTALANE_TEST_MYSQL_URL` names.
-#[expect(clippy::disallowed_methods, reason = "the test's own switch, not the product's configuration")]
+thread_local! {
+    /// The server on which the tests of this thread make their databases; empty = SQLite.
+    static SERVER: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs tests on databases of this server.
+pub fn on_server(url: &str, tests: impl FnOnce()) {
+    SERVER.set(url.to_owned());
+    tests();
+    SERVER.take();
+}
+
+/// SQLite in the test's folder, or a new database on the server that was chosen.
 async fn database(file: &str) -> String {
-    let Some(server) = std::env::var("QUOTALANE_TEST_MYSQL_URL").ok().filter(|url| !url.is_empty()) else {
+    let server = SERVER.with_borrow(String::clone);
+    if server.is_empty() {
         return format!("sqlite://{file}");
-    };
+    }
     use sqlx::Connection;
     let name = format!("ql_it_{}", ulid::Ulid::from_parts(0, rand::random()).to_string().to_lowercase());
     let mut connection = sqlx::MySqlConnection::connect(&server).await.unwrap();

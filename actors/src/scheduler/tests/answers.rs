@@ -148,23 +148,24 @@ fn a_half_open_account_is_probed_by_first_attempts_outside_of_sessions() {
 #[test]
 fn a_switch_to_a_healthy_account_is_free_and_any_other_draws_from_the_budget() {
     let mut world = World::new([view(1, |_, _| ()), view(2, |_, _| ()), view(3, |_, v| v.last_attempt_ok = false)]);
-    for n in 0..20 {
-        let grant = world.grant(second(n, &[1]));
-        assert_eq!(grant.lease.account.id.0, 2);
-        world.end(grant);
-        world.adjust(2, |v| v.last_attempt_ok = true);
-        world.adjust(3, |v| v.slots_used = 10);
+    world.adjust(2, |v| v.slots_used = 10);
+    for n in 0..3 {
+        assert_eq!(world.chosen(second(n, &[1])), 3);
     }
+    world.adjust(2, |v| v.slots_used = 0);
     world.adjust(3, |v| v.slots_used = 0);
-    for n in 20..23 {
-        assert_eq!(world.chosen(second(n, &[1, 2])), 3);
-    }
-    let refusal = world.refusal(second(23, &[1, 2]));
+    let refusal = world.refusal(second(4, &[1, 2]));
     assert_eq!((refusal.reason, refusal.retry_after_ms), (RefusalReason::RetryBudget, Some(10_000)));
     let stats = world.turn(|state, turn| state.stats(turn));
     assert_eq!(stats.retry_budget_exhausted, 1);
+    for n in 5..25 {
+        let grant = world.grant(second(n, &[1]));
+        assert_eq!(grant.lease.account.id.0, 2, "the other one cannot be afforded");
+        world.end(grant);
+        world.adjust(2, |v| (v.last_attempt_ok, v.slots_used) = (true, 0));
+    }
     world.pass(10 * SECOND);
-    assert_eq!(world.chosen(second(24, &[1, 2])), 3);
+    assert_eq!(world.chosen(second(30, &[1, 2])), 3);
 }
 
 #[test]
