@@ -46,6 +46,9 @@ struct Args {
     /// Only these figures (repeatable), such as P1; writes no file.
     #[arg(long)]
     only: Vec<String>,
+    /// Count instructions per request under callgrind instead; they do not depend on the machine's mood.
+    #[arg(long)]
+    instructions: bool,
     /// Compare with the stored results of this commit afterwards.
     #[arg(long)]
     compare: Option<String>,
@@ -75,7 +78,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(base) = base {
         println!("{}", report::compare(&base, &results));
     }
-    if !args.quick && args.only.is_empty() {
+    if !args.quick && !args.instructions && args.only.is_empty() {
         println!("written to {}", results.write(&args.results)?.display());
     }
     Ok(())
@@ -90,14 +93,20 @@ async fn figures(args: &Args) -> anyhow::Result<Vec<Figure>> {
         }
         yes
     };
+    if args.instructions {
+        return measure::instructions(&binary(args)?).await;
+    }
     let mut figures = if wanted("P9") { measure::routing(size).await? } else { Vec::new() };
     if args.only.iter().all(|only| only == "P9") && !args.only.is_empty() {
         return Ok(figures);
     }
-    let binary = args.binary.canonicalize().with_context(|| format!("no binary at {}", args.binary.display()))?;
-    let mut rig = Rig::start(&binary, args.accounts).await?;
+    let mut rig = Rig::start(&binary(args)?, args.accounts).await?;
     figures.extend(measure::all(&mut rig, size, &wanted).await?);
     Ok(figures)
+}
+
+fn binary(args: &Args) -> anyhow::Result<PathBuf> {
+    args.binary.canonicalize().with_context(|| format!("no binary at {}", args.binary.display()))
 }
 
 /// Pins this process, the load, to the core that the mock is on; threads made later inherit it.

@@ -61,6 +61,22 @@ fn a_killed_cache_stops_no_client() {
     });
 }
 
+#[test]
+fn a_frozen_cache_makes_no_client_wait() {
+    with_stores(async |mut stage, stores| {
+        let exchanges = load(&mut stage, async |_| {
+            stores.redis.freeze(true)?;
+            outage_lasts(Instant::now()).await;
+            stores.redis.freeze(false)
+        })
+        .await?;
+        all_served(&exchanges)?;
+        let slowest = exchanges.iter().filter(|exchange| !exchange.stream).max_by_key(|exchange| exchange.took);
+        anyhow::ensure!(slowest.is_some_and(|e| e.took < Duration::from_secs(2)), "a client waited: {slowest:?}");
+        checker::check(&rounds::settled(&stage, &exchanges, Vec::new()).await?)
+    });
+}
+
 struct Stores {
     mariadb: Store,
     redis: Store,

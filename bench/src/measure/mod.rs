@@ -3,6 +3,7 @@
 mod cpu;
 mod figure;
 mod growth;
+mod instructions;
 mod latency;
 mod memory;
 mod ports;
@@ -55,4 +56,9 @@ pub async fn all(rig: &mut Rig, size: Size, wanted: &dyn Fn(&str) -> bool) -> an
 /// The routing decision (P9): needs no rig, the engine runs in this process.
 pub async fn routing(size: Size) -> anyhow::Result<Vec<Figure>> {
     routing::figures(size).await
+}
+
+/// Instructions per request under callgrind: not in the table, but the same on a busy machine as on an idle one.
+pub async fn instructions(binary: &std::path::Path) -> anyhow::Result<Vec<Figure>> {
+    instructions::figures(binary).await
 }

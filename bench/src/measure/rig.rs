@@ -120,7 +120,7 @@ impl Rig {
 }
 
 /// A key with every check on: request rate, slots, a daily money limit, a restricted model list.
-fn everything_on() -> serde_json::Value {
+pub fn everything_on() -> serde_json::Value {
     json!({
         "name": "bench", "rpm_limit": 100_000_000, "concurrency_limit": 100_000,
         "daily_cost_limit": {"amount": "1000000", "currency": "USD"},

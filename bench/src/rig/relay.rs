@@ -35,6 +35,8 @@ pub struct Plan {
     pub core: Option<usize>,
     /// Configuration besides, as environment variables.
     pub env: Vec<(String, String)>,
+    /// A program to run it under, with its arguments; empty = none.
+    pub under: Vec<String>,
 }
 
 impl Plan {
@@ -48,6 +50,7 @@ impl Plan {
             ops: super::free_address()?,
             core: None,
             env: Vec::new(),
+            under: Vec::new(),
         })
     }
 
@@ -97,8 +100,10 @@ impl Relay {
     pub fn launch(plan: Plan) -> anyhow::Result<Self> {
         let env = plan.environment();
         let log = plan.dir.join("relay.log");
-        let args = ["serve".to_owned()];
-        let start = Start { program: &plan.binary, args: &args, env: &env, core: plan.core, log: &log };
+        let mut command = plan.under.clone();
+        command.extend([plan.binary.display().to_string(), "serve".to_owned()]);
+        let (program, args) = (Path::new(&command[0]), &command[1..]);
+        let start = Start { program, args, env: &env, core: plan.core, log: &log };
         let process = Process::start(&start)?;
         Ok(Self { plan, process, token: None })
     }
