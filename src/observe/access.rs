@@ -100,7 +100,7 @@ pub fn note(row: &RequestRow) {
         ended_at: row.ended_at,
     };
     if let Err(TrySendError::Full(_)) = sender.try_send(line) {
-        super::events::lose();
+        super::events::lose(1);
     }
 }
 
