@@ -28,7 +28,10 @@ impl KeyLookup for Keys {
         Box::pin(async move {
             keyring.find(&raw).await.map_err(|refusal| match refusal {
                 KeyRefusal::Unavailable => RelayError::KeysUnavailable,
-                _ => RelayError::KeyInvalid,
+                KeyRefusal::Invalid => RelayError::KeyInvalid,
+                KeyRefusal::Disabled => RelayError::KeyDisabled,
+                KeyRefusal::Expired => RelayError::KeyExpired,
+                KeyRefusal::OwnerDisabled => RelayError::OwnerDisabled,
             })
         })
     }

@@ -8,15 +8,20 @@ use actors::ports::{PortError, PortFuture};
 use super::publish::Publisher;
 use super::{Parts, StartError, storage};
 use crate::config::Config;
+use crate::http::admin::auth::owner_config;
 use crate::http::admin::logins::Logins;
 use crate::http::admin::sessions::Sessions;
 use crate::http::admin::{AdminParts, AdminState, Publish};
 use crate::http::extract::TrustedProxies;
-use crate::identity::password::Passwords;
+use crate::identity::password::{Passwords, check_rules};
+use crate::identity::setup;
 use crate::identity::throttle::Throttle;
 use crate::identity::token::Tokens;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
+use crate::onboarding::user::check_username;
+use crate::store::audit::AuditEntry;
+use crate::store::users;
 
 impl Publish for Publisher {
     fn prices(&self) -> PortFuture<Result<(), PortError>> {
@@ -67,6 +72,27 @@ pub fn state(
         instance: Arc::clone(&parts.storage.instance),
         mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
     })))
+}
+
+/// Creates the administrator that the configuration names, while there is none (`access.md` §1).
+///
+/// # Errors
+/// When the name or password breaks a rule, or the database fails.
+pub async fn first_administrator(config: &Config, parts: &Parts) -> Result<(), StartError> {
+    let Some((username, password)) = &config.admin else { return Ok(()) };
+    let db = &parts.storage.db;
+    if !setup::pending(db).await? {
+        return Ok(());
+    }
+    let refused = |error: &dyn std::fmt::Display| StartError::Secrets(format!("admin: {error}"));
+    check_username(username).map_err(|error| refused(&error))?;
+    check_rules(password, username, None).map_err(|error| refused(&format!("the password {error}")))?;
+    let hash = Passwords::new(&parts.storage.io).hash(password.clone()).await.map_err(|error| refused(&error))?;
+    let now = parts.engine.clock.now();
+    let db =
+        db.audited(AuditEntry { target_type: Some("user".to_owned()), ..AuditEntry::system(now, "setup_completed") });
+    users::create(&db, owner_config(username.clone(), None), Some(hash), now).await?;
+    Ok(setup::forget(&db).await?)
 }
 
 /// Networks whose `X-Forwarded-For` is believed.

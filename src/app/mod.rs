@@ -127,6 +127,7 @@ impl Application {
         parts.engine.usage.flush().await;
         parts.publisher.seed_prices(parts.engine.clock.now()).await?;
         parts.publisher.publish_all().await?;
+        management::first_administrator(&config, &parts).await?;
         if !crate::identity::setup::pending(&parts.storage.db).await? {
             lifecycle.owner_found();
         }

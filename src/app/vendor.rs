@@ -133,7 +133,9 @@ impl Vendor for VendorCalls {
 /// The cheapest call that proves a credential: the usage endpoint of a subscription, a token count with a key.
 fn probe_call(oauth: &OAuthConfig, account: &AccountSpec, credential: &Credential) -> Option<OwnCall> {
     if account.kind == AccountKind::ClaudeOfficial {
-        return oauth::usage_request(oauth, credential);
+        let of_base = account.base_url.as_deref().map(|base| format!("{}/api/oauth/usage", base.trim_end_matches('/')));
+        let oauth = OAuthConfig { usage_url: of_base.unwrap_or_else(|| oauth.usage_url.clone()), ..oauth.clone() };
+        return oauth::usage_request(&oauth, credential);
     }
     let body = Bytes::from_static(PROBE_BODY);
     let peeked = crate::dialect::anthropic::peek::peek(&body).ok()?;

@@ -39,11 +39,12 @@ pub struct Options {
 /// Runs the demo until a stop signal.
 pub fn run(options: &Options, out: Output) -> Result<(), Failure> {
     std::fs::create_dir_all(&options.data_dir)?;
-    let config = configuration(options)?;
+    let mut config = configuration(options)?;
     let _logs = super::serve::start_logs(&config)?;
     super::on_actix(async move {
         let mut signals = StopSignals::listen()?;
         let mock = mock::serve(SocketAddr::from(([127, 0, 0, 1], 0)), MockOptions::default()).await?;
+        config.claude_oauth.token_url = format!("{}/v1/oauth/token", mock.url());
         let application = Application::build(config).await?;
         let specimen = specimen::plant(&application, &mock.url(), &options.data_dir.join("credentials.json")).await?;
         let lines = environment(&application, &specimen, &mock.url());

@@ -65,7 +65,14 @@ impl Run {
                 }
                 return self.give_up(Some(refusal));
             }
-            let failure = match call::on_account(&mut self.settlement).await? {
+            let reply = match call::on_account(&mut self.settlement).await {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.finish(&error);
+                    return Err(error);
+                }
+            };
+            let failure = match reply {
                 Reply::Whole(answer) => return Ok(Served::Whole(answer)),
                 Reply::Stream(open) => return Ok(Served::Stream(Box::new(Live::new(self.settlement, *open)))),
                 Reply::Failed(failure) => failure,

@@ -329,7 +329,8 @@ impl Settlement {
 
     /// Service of the account that was tried last.
     fn service(&self) -> Option<Service> {
-        self.lease.as_ref().map(|lease| lease.account.kind.service())
+        let closed = || self.closed.as_ref().map(|closed| closed.priced.service);
+        self.lease.as_ref().map(|lease| lease.account.kind.service()).or_else(closed)
     }
 
     fn give_back(&mut self, billed: Option<(Nanos, u64)>) {

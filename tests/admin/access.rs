@@ -107,3 +107,13 @@ fn bare_bodies_are_given_to_those_who_ask() {
         assert!(answer.headers.contains_key("x-request-id"));
     });
 }
+
+#[test]
+fn the_configuration_may_name_the_first_administrator() {
+    let named = [("QUOTALANE_ADMIN__USERNAME", "chief"), ("QUOTALANE_ADMIN__PASSWORD", "correct horse")];
+    with_app(&named, |app| async move {
+        let login = app.post("/auth/login", "", json!({"username": "chief", "password": "correct horse"})).await;
+        assert_eq!(login.data()["role"], "super_admin");
+        assert!(app.app.setup_token().await.unwrap().is_none());
+    });
+}

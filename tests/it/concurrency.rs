@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actors::domain::key::DisconnectPolicy;
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -64,8 +65,7 @@ async fn waiting(app: &TestApp, count: usize) {
 #[actix_rt::test]
 async fn who_waits_for_a_slot_is_served_in_order() {
     let app = spawn_app().await;
-    let key =
-        app.key(|k| (k.concurrency_limit, k.disconnect) = (100, actors::domain::key::DisconnectPolicy::Cancel)).await;
+    let key = app.key(|k| (k.concurrency_limit, k.disconnect) = (100, DisconnectPolicy::Cancel)).await;
     let holder = taken(&app, &key).await;
     let calls: Vec<_> = (0..6).map(|_| message_call(&key, &ask(false))).collect();
     let mut waiters = Vec::new();
@@ -92,7 +92,7 @@ async fn who_waits_for_a_slot_is_served_in_order() {
 async fn a_pool_that_stays_full_is_refused_with_503_after_its_time() {
     let app = spawn_app().await;
     app.set(json!({"queue.pool_timeout_ms": 100})).await;
-    let key = app.key(|_| {}).await;
+    let key = app.key(|k| k.disconnect = DisconnectPolicy::Cancel).await;
     let holder = taken(&app, &key).await;
     let answer = app.messages(&key, &ask(true)).await;
     assert_eq!((answer.status, answer.error_type().as_str()), (503, "overloaded_error"), "{}", answer.text());
@@ -108,7 +108,7 @@ async fn a_key_has_its_own_slots_and_its_own_wait() {
     let app = spawn_app().await;
     app.set(json!({"queue.key_timeout_ms": 100})).await;
     app.account("a", |_| {}).await;
-    let key = app.key(|k| k.concurrency_limit = 1).await;
+    let key = app.key(|k| (k.concurrency_limit, k.disconnect) = (1, DisconnectPolicy::Cancel)).await;
     let other = app.key(|_| {}).await;
     app.mock.script(json!({"delay_ms": 20, "events": 5000})).await;
     let mut open = app.open(&key, &ask(true)).await;
@@ -130,7 +130,7 @@ async fn a_stream_that_waits_is_pinged_and_then_answered_or_told_in_band() {
     for freed in [true, false] {
         let app = spawn_app().await;
         app.set(json!({"stream.keepalive_s": 1, "queue.pool_timeout_ms": if freed { 30_000 } else { 1_500 }})).await;
-        let key = app.key(|k| k.disconnect = actors::domain::key::DisconnectPolicy::Cancel).await;
+        let key = app.key(|k| k.disconnect = DisconnectPolicy::Cancel).await;
         let holder = taken(&app, &key).await;
         let call = message_call(&key, &ask(true));
         let mut waiter = call.open(app.addr()).await;
@@ -156,7 +156,7 @@ async fn a_stream_that_waits_is_pinged_and_then_answered_or_told_in_band() {
 #[actix_rt::test]
 async fn too_many_in_flight_are_turned_away_at_the_door() {
     let app = TestApp::start(&[("SERVER__MAX_IN_FLIGHT", "1")]).await;
-    let key = app.key(|k| k.disconnect = actors::domain::key::DisconnectPolicy::Cancel).await;
+    let key = app.key(|k| k.disconnect = DisconnectPolicy::Cancel).await;
     let holder = taken(&app, &key).await;
     let answer = app.messages(&key, &ask(false)).await;
     answer.expect_error(503, "overloaded_error", "shed");

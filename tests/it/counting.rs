@@ -54,9 +54,7 @@ async fn an_estimate_serves_when_nobody_can_count() {
 async fn counting_asks_for_permission_but_not_for_money() {
     let app = spawn_app().await;
     app.account("a", |_| {}).await;
-    let key = app
-        .key(|k| k.model_deny = vec![actors::domain::model::Pattern("claude-opus-*".to_owned())])
-        .await;
+    let key = app.key(|k| k.model_deny = vec![actors::domain::model::Pattern("claude-opus-*".to_owned())]).await;
     let denied = app.count_tokens(&key, &ask_model("claude-opus-4-5", false)).await;
     denied.expect_error(403, "permission_error", "model_not_allowed");
     let bad = app.count_tokens(&key, &json!({"model": MODEL})).await;

@@ -87,6 +87,8 @@ async fn keys_that_are_missing_wrong_disabled_or_over_are_refused_with_one_answe
     app.messages(&key, &ask(false)).await.expect_error(401, "authentication_error", "key_disabled");
     app.key_status(&key, KeyStatus::Active).await;
     assert_eq!(app.messages(&key, &ask(false)).await.status, 200);
+    app.change_key(&key, |k| k.permissions = Vec::new()).await;
+    assert_eq!(app.messages(&key, &ask(false)).await.status, 200);
     app.finish().await;
 }
 

@@ -105,6 +105,7 @@ async fn what_failed_costs_the_client_nothing() {
     let (row, attempts) = app.row(&answer).await;
     let tokens = attempts[1].usage.as_ref().unwrap().tokens;
     assert_eq!((attempts.len(), row.usage.tokens), (2, tokens), "only the answer is charged");
+    app.mock.heal().await;
     app.mock.fault(json!({"fault": {"kind": "status", "status": 500}})).await;
     let failed = app.messages(&key, &ask(false)).await;
     assert_eq!(failed.status, 502, "{}", failed.text());

@@ -108,9 +108,7 @@ async fn models_are_listed_in_the_shape_of_the_asking_client() {
 async fn models_that_the_key_may_not_use_or_nobody_serves_are_not_listed() {
     let app = spawn_app().await;
     let id = app.account("a", |_| {}).await;
-    let key = app
-        .key(|k| k.model_allow = vec![actors::domain::model::Pattern("claude-haiku-*".to_owned())])
-        .await;
+    let key = app.key(|k| k.model_allow = vec![actors::domain::model::Pattern("claude-haiku-*".to_owned())]).await;
     let list = app.get(&key, "/v1/models?limit=1000").await.json();
     let ids: Vec<&str> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert!(!ids.is_empty() && ids.iter().all(|id| id.starts_with("claude-haiku-")), "{ids:?}");

@@ -139,7 +139,6 @@ impl Paths {
                 self.0.push(Named { segments: here, line: rename.ident.span().start().line });
             }
             syn::UseTree::Glob(glob) => self.0.push(Named { segments: here, line: glob.star_token.span.start().line }),
-            _ => {}
         }
     }
 

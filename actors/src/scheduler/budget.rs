@@ -45,6 +45,11 @@ impl RetryBudget {
         true
     }
 
+    /// Counts an extra attempt that was free, so that it is not granted once more to those that are not.
+    pub(super) fn note(&mut self, pool: PoolKey, now: Timestamp) {
+        self.bucket(pool, now).drawn += 1;
+    }
+
     /// Milliseconds until the oldest draw leaves the window.
     pub(super) fn refills_in(&self, pool: PoolKey, now: Timestamp) -> i64 {
         let second = now.0.div_euclid(SECOND);

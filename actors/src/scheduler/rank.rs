@@ -13,6 +13,8 @@ use super::pool::{Member, Pool};
 /// How a candidate ranks; the greatest is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RankKey {
+    /// Not merely re-admitted by the pool floor: that is for when nobody better has room.
+    pub(super) regular: bool,
     /// Group priority, account priority.
     pub(super) tier: (i32, i32),
     /// An offered probe comes first in its tier.
@@ -53,6 +55,7 @@ impl Candidate {
     /// Its rank; `None` when it is not eligible.
     pub(super) fn key(&self) -> Option<RankKey> {
         self.excluded.is_none().then_some(RankKey {
+            regular: !self.floor,
             tier: self.tier,
             probe: self.probe,
             headroom: self.headroom.ppm,

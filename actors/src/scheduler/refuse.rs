@@ -95,6 +95,7 @@ impl State {
         if pending.sticky.result == StickyResult::StrictFailed {
             self.counters.stuck(StickyResult::StrictFailed);
         }
+        pending.withdraw();
         self.answer(&mut pending, Err(refusal));
     }
 

@@ -38,8 +38,15 @@ pub(super) struct Bound {
 
 impl Default for Bound {
     fn default() -> Self {
-        let ceiling =
-            RankKey { tier: (0, 0), probe: false, headroom: 0, weight: 0, seq: Reverse(0), id: Reverse(AccountId(0)) };
+        let ceiling = RankKey {
+            regular: false,
+            tier: (0, 0),
+            probe: false,
+            headroom: 0,
+            weight: 0,
+            seq: Reverse(0),
+            id: Reverse(AccountId(0)),
+        };
         Self { holds_until: Timestamp(i64::MIN), ceiling, closed: true, soft: false, half_open_at: Timestamp(i64::MAX) }
     }
 }
@@ -55,6 +62,7 @@ impl Bound {
         let holds_until = ask.now.plus(HOLDS_MS);
         let ahead = HeadroomContext { request: None, now: holds_until, ..ask.headroom_context(member.mirror) };
         let ceiling = RankKey {
+            regular: true,
             tier: member.tier(Reach::Pool),
             probe: false,
             headroom: headroom(&member.view, &ahead).ppm,

@@ -208,11 +208,16 @@ impl State {
     /// succeeded, or that has none. In an outage each account is such an account once.
     fn may_retry(&mut self, turn: &Turn<'_>, pending: &mut Pending, choice: Choice) -> bool {
         let healthy = self.pool.get(choice.account).is_some_and(|member| member.view.last_attempt_ok);
-        let free = pending.request.attempt.number == 1 || healthy;
-        if !free && !pending.drawn {
-            pending.drawn = self.budget.draw(pending.budget(), turn.now, turn.settings);
+        if pending.request.attempt.number == 1 || pending.drawn {
+            return true;
         }
-        free || pending.drawn
+        pending.drawn = if healthy {
+            self.budget.note(pending.budget(), turn.now);
+            true
+        } else {
+            self.budget.draw(pending.budget(), turn.now, turn.settings)
+        };
+        pending.drawn
     }
 
     fn reserve(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found, choice: Choice) {

@@ -129,6 +129,7 @@ impl State {
     /// The asker has gone. Dropping what it holds gives it back.
     pub(super) fn drop_abandoned(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
         self.end_wait(turn, &mut pending, WaitEnd::Left);
+        pending.withdraw();
     }
 
     /// Serves waiters of the pool: after a change of one account those whom it concerns, else everyone. Keys take turns.

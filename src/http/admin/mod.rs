@@ -36,6 +36,7 @@ use std::sync::OnceLock;
 use actix_web::guard::fn_guard;
 use actix_web::middleware::from_fn;
 use actix_web::web;
+use tracing_actix_web::TracingLogger;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -50,7 +51,8 @@ pub use state::{AdminParts, AdminState, Publish, new_request_id};
 pub fn configure(config: &mut web::ServiceConfig) {
     let ours = fn_guard(|request| !is_relay_path(request.head().uri.path()));
     let scope = utoipa_actix_web::scope("/api/v1").guard(ours).configure(routes);
-    config.service(scope.default_service(web::to(nothing_here)).wrap(from_fn(edge::edge)));
+    config
+        .service(scope.default_service(web::to(nothing_here)).wrap(from_fn(edge::edge)).wrap(TracingLogger::default()));
 }
 
 fn is_relay_path(path: &str) -> bool {

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actors::account::view::{AccountDetail, AccountView};
@@ -30,7 +29,7 @@ pub struct TestApp {
     /// Steers the upstream.
     pub mock: Mock,
     config: Config,
-    dir: TempDir,
+    _dir: TempDir,
     pub(super) owner: Cell<Option<UserId>>,
     /// What clients saw, for the audit.
     pub(super) seen: RefCell<Vec<Seen>>,
@@ -71,7 +70,7 @@ impl TestApp {
             mock: Mock(mock_handle.addr()),
             mock_handle: Some(mock_handle),
             config,
-            dir,
+            _dir: dir,
             owner: Cell::default(),
             seen: RefCell::default(),
             finished: false,
@@ -91,11 +90,6 @@ impl TestApp {
     /// Base URL of the upstream.
     pub fn mock_url(&self) -> String {
         format!("http://{}", self.mock.0)
-    }
-
-    /// The journal's folder.
-    pub fn journal(&self) -> PathBuf {
-        self.dir.path().join("journal")
     }
 
     /// Stops the server; the database and the journal stay.
@@ -148,7 +142,12 @@ impl TestApp {
 
     /// What the account's actor knows.
     pub async fn detail(&self, id: AccountId) -> AccountDetail {
-        self.app().engine.accounts.detail(id).await.unwrap()
+        self.detail_if_up(id).await.unwrap()
+    }
+
+    /// As [`TestApp::detail`], unless its actor is being rebuilt.
+    pub async fn detail_if_up(&self, id: AccountId) -> Option<AccountDetail> {
+        self.app().engine.accounts.detail(id).await
     }
 
     /// Every request row, oldest first, once all usage is stored.

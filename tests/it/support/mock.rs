@@ -29,7 +29,6 @@ pub struct Entry {
     pub body_bytes: usize,
     pub body_sha256: String,
     pub fault: Option<String>,
-    pub status: u16,
     pub usage: Option<Emitted>,
     pub events: usize,
     pub terminal: bool,
@@ -90,10 +89,6 @@ impl Mock {
 
     pub async fn stop_replay(&self) {
         self.control("DELETE", "/__mock/replay", Value::Null).await;
-    }
-
-    pub async fn oauth(&self, set: Value) {
-        self.control("POST", "/__mock/oauth", set).await;
     }
 
     pub async fn oauth_counts(&self) -> Value {
