@@ -112,6 +112,11 @@ impl Outbox {
         });
     }
 
+    /// True on a thread that collects: an HTTP worker.
+    pub fn is_installed() -> bool {
+        BUFFER.with_borrow(Option::is_some)
+    }
+
     /// Says whether requests wait for what outcomes free.
     pub fn set_waiters(&self, waiting: bool) {
         self.0.waiters.store(waiting, Ordering::Relaxed);

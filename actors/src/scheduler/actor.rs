@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use super::SchedulerDeps;
 use super::messages::{
     AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue, Route,
-    ViewChanged,
+    RouteAll, ViewChanged,
 };
 use super::pending::{Effect, Effects, Turn};
 use super::state::State;
@@ -109,6 +109,17 @@ impl Actor for SchedulerActor {
         self.deps.outbox.set_waiters(false);
         self.step(ctx, State::on_started);
         self.deps.mail.announce();
+    }
+}
+
+impl Handler<RouteAll> for SchedulerActor {
+    type Result = ();
+
+    fn handle(&mut self, RouteAll(asked): RouteAll, ctx: &mut Context<Self>) {
+        self.deps.mailbox.taken();
+        for Route { request, reply } in asked {
+            self.step(ctx, |state, turn| state.on_route(turn, request, reply));
+        }
     }
 }
 

@@ -25,6 +25,11 @@ pub struct Route {
     pub reply: oneshot::Sender<Result<Grant, Refusal>>,
 }
 
+/// What one worker asked in one turn of its runtime, in order: one wake-up of the engine for all of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RouteAll(pub Vec<Route>);
+
 /// A waiting asker left; sent when its future is dropped. Late = the attempt is no longer waiting, ignored.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -20,6 +20,7 @@
 pub mod messages;
 
 mod actor;
+mod asking;
 
 mod inquire;
 mod pending;
@@ -173,7 +174,7 @@ impl SchedulerHandle {
     pub async fn route(&self, request: RouteRequest) -> Result<Grant, Refusal> {
         let (reply, answer) = oneshot::channel();
         let attempt = request.attempt;
-        if self.0.tell(Route { request, reply }).is_err() {
+        if !asking::ask(&self.0, Route { request, reply }) {
             return Err(GONE);
         }
         let mut leaving = Leaving { mailbox: &self.0, attempt: Some(attempt) };
