@@ -3,6 +3,8 @@
 //!
 //! `make test` runs a few rounds; `make kill ROUNDS=20` the full length.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 mod checker;
 mod drain;
 mod evidence;
