@@ -98,6 +98,7 @@ impl World {
         }
         self.oracle.account_is(self.now, &shown, effects.changed || answered);
         self.set_due(id);
+        self.find_tokens();
     }
 
     fn view(&self, id: i64) -> actors::account::view::AccountView {

@@ -35,6 +35,8 @@ pub struct Oracle {
     permits: BTreeMap<RequestId, PermitBook>,
     holds: BTreeMap<RequestId, HoldBook>,
     asking: BTreeMap<AttemptId, Asking>,
+    /// Questions that accounts have not answered, also of clients that have left.
+    acquiring: BTreeMap<AttemptId, AccountId>,
     retries: Retries,
     /// Last deaths; long ago at the start.
     scheduler_died_at: Option<Timestamp>,
@@ -75,6 +77,7 @@ impl Oracle {
     pub fn scheduler_died(&mut self, now: Timestamp) {
         self.scheduler_died_at = Some(now);
         self.retries = Retries::default();
+        self.acquiring.clear();
     }
 
     /// A life of the billing actor begins. What was open before it is freed after two minutes.

@@ -12,7 +12,7 @@ use actors::domain::verdict::{AttemptReport, Verdict};
 use actors::domain::window::Scope;
 use actors::guard::LeaseEnded;
 
-use super::Oracle;
+use super::{CALM_MS, Oracle};
 
 /// One grant, with what it counts in the account's windows.
 #[derive(Debug)]
@@ -76,15 +76,15 @@ impl AccountBook {
         self.grants.iter().rev().take_while(move |g| now.since(g.at) < ms)
     }
 
-    /// True when every limit has left room for this request for a while. Rate windows are cut into buckets of a second, so
+    /// True when every limit has left room for this request for a while, beside those that the account is asked for already. Rate windows are cut into buckets of a second, so
     /// what is nearly over may still count.
-    pub fn has_room(&self, now: Timestamp, tokens: i64, cost: i64, calm_ms: i64) -> bool {
-        let calm = now.plus(-calm_ms);
-        let slots = self.limit == 0 || (self.live.len() < self.limit as usize && self.full_at <= calm);
-        let rpm = self.rpm == 0 || self.within(now, MINUTE + 2_000).count() < self.rpm;
+    pub fn has_room(&self, now: Timestamp, asked: usize, tokens: i64, cost: i64) -> bool {
+        let calm = now.plus(-CALM_MS);
+        let slots = self.limit == 0 || (self.live.len() + asked < self.limit as usize && self.full_at <= calm);
+        let rpm = self.rpm == 0 || self.within(now, MINUTE + 2_000).count() + asked < self.rpm;
         let used: i64 = self.within(now, MINUTE + 2_000).map(|g| g.tokens.max(g.estimate)).sum();
-        let tpm = self.tpm == 0 || used + tokens <= self.tpm;
-        let budget = self.budget == 0 || (self.spent(now) + cost <= self.budget && self.heard_at <= calm);
+        let tpm = self.tpm == 0 || (asked == 0 && used + tokens <= self.tpm);
+        let budget = self.budget == 0 || (asked == 0 && self.spent(now) + cost <= self.budget && self.heard_at <= calm);
         slots && rpm && tpm && budget
     }
 

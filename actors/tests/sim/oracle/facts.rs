@@ -143,7 +143,8 @@ impl Oracle {
         let cost = request.cost_estimate.0;
         self.facts.iter().filter_map(move |(id, facts)| {
             let able = facts.may_serve(request) && facts.is_clear(now, request, CALM_MS);
-            let room = able && self.accounts.get(id).is_some_and(|book| book.has_room(now, tokens, cost, CALM_MS));
+            let asked = || self.acquiring.values().filter(|asked| *asked == id).count();
+            let room = able && self.accounts.get(id).is_some_and(|book| book.has_room(now, asked(), tokens, cost));
             room.then_some(*id)
         })
     }

@@ -22,8 +22,6 @@ pub struct Asking {
     pub request: RouteRequest,
     at: Timestamp,
     pub admitted_at: Option<Timestamp>,
-    /// The account that is being asked.
-    acquiring: Option<AccountId>,
 }
 
 impl Asking {
@@ -45,7 +43,7 @@ impl Oracle {
     pub fn asked(&mut self, now: Timestamp, request: &RouteRequest) {
         self.arrived(now, request);
         let admitted_at = request.admission.is_none().then_some(now);
-        let asking = Asking { request: request.clone(), at: now, admitted_at, acquiring: None };
+        let asking = Asking { request: request.clone(), at: now, admitted_at };
         self.asking.insert(request.attempt, asking);
     }
 
@@ -59,15 +57,12 @@ impl Oracle {
 
     /// An account has answered, or will never.
     pub fn answered_by_account(&mut self, attempt: AttemptId) {
-        if let Some(asking) = self.asking.get_mut(&attempt) {
-            asking.acquiring = None;
-        }
+        self.acquiring.remove(&attempt);
     }
 
     /// A dead account answers nothing any more.
     pub fn lost_by_account(&mut self, account: AccountId) {
-        let lost = self.asking.values_mut().filter(|asking| asking.acquiring == Some(account));
-        lost.for_each(|asking| asking.acquiring = None);
+        self.acquiring.retain(|_, asked| *asked != account);
     }
 
     fn calm_after_deaths(&self, now: Timestamp) -> bool {
@@ -89,7 +84,7 @@ impl World {
                 broken = broken.or_else(|| Some(format!("{name} waits past its deadline")));
             }
             let calm = oracle.calm_after_deaths(now) && asking.at.plus(CALM_MS) <= now;
-            if !calm || asking.acquiring.is_some() || asking.is_strict() {
+            if !calm || oracle.acquiring.contains_key(attempt) || asking.is_strict() {
                 continue;
             }
             let Some(ready_at) = asking.ready_at(sticky_wait) else {
@@ -119,7 +114,7 @@ impl World {
         let wrong = match reason {
             R::ConcurrencyKey | R::ConcurrencyUser => self.oracle.has_slot(now, &request.key, CALM_MS),
             R::PoolLimited | R::PoolBusy | R::NoAccount | R::ModelNotFound | R::DedicatedUnavailable => {
-                asking.acquiring.is_none() && self.oracle.able(now, request).next().is_some()
+                self.oracle.able(now, request).next().is_some()
             }
             R::QueueFull | R::QueueTimeout if asking.admitted_at.is_some() => {
                 self.oracle.able(now, request).next().is_some()
@@ -132,9 +127,9 @@ impl World {
     /// The scheduler chose: never below a tier that has room, and within the retry budget.
     pub fn selected(&mut self, account: AccountId, acquire: &Acquire) {
         self.trace.note(self.now, format_args!("request {} goes to account {account}", acquire.attempt.request.0));
-        let Some(asking) = self.oracle.asking.get_mut(&acquire.attempt) else { return };
-        asking.acquiring = Some(account);
-        let request = asking.request.clone();
+        let Some(request) = self.oracle.asking.get(&acquire.attempt).map(|asking| asking.request.clone()) else {
+            return;
+        };
         let oracle = &self.oracle;
         let bound = request.session.is_some() || request.key.binding(request.platform).is_some();
         let tier = oracle.tier(account);
@@ -145,5 +140,6 @@ impl World {
         self.oracle
             .demand(better.is_none(), || format!("account {account} was chosen over {better:?} of a higher tier"));
         self.oracle.chose_again(self.now, &request, last_failed, &self.plan.settings);
+        self.oracle.acquiring.insert(acquire.attempt, account);
     }
 }
