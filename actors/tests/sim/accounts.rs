@@ -225,7 +225,7 @@ impl World {
 
     /// As `Wards::died` and `rebuild_later`.
     pub fn account_died(&mut self, id: i64) {
-        self.oracle.lost_by_account(AccountId(id));
+        self.oracle.lost_by_account(self.now, AccountId(id));
         drop(self.tell(Who::Scheduler, Message::AccountRestarted(AccountId(id))));
         let Some(ward) = self.wards.get_mut(&id) else { return };
         ward.cell.restarts.set(ward.cell.restarts.get() + 1);

@@ -29,7 +29,7 @@ impl World {
             self.oracle.asked(self.now, request);
         }
         if let Message::AcquireDecided(decided) = &message {
-            self.oracle.answered_by_account(decided.attempt);
+            self.oracle.answered_by_account(self.now, decided.attempt);
         }
         let (now, settings, s) = (self.now, &self.plan.settings, &mut self.scheduler);
         let deeds = match message {
@@ -81,7 +81,7 @@ impl World {
                 let attempt = acquire.attempt;
                 self.selected(account, &acquire);
                 if self.tell(Who::Account(account.0), Message::Acquire(acquire)).is_err() {
-                    self.oracle.answered_by_account(attempt);
+                    self.oracle.answered_by_account(self.now, attempt);
                     return Some(self.scheduler.on_acquire_undelivered(
                         self.now,
                         &self.plan.settings,
@@ -124,7 +124,7 @@ impl World {
             }
             Message::PermitsReturned(returned) => {
                 for permit in returned {
-                    self.oracle.permit_heard(permit.request);
+                    self.oracle.permit_heard(self.now, permit.request);
                     if self.billing.on_permit_returned(permit) {
                         self.tell_freed(permit);
                     }

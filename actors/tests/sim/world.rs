@@ -214,7 +214,7 @@ impl World {
         while let Ok(outcome) = self.heard.try_recv() {
             match outcome {
                 Outcome::Lease(ended) => {
-                    self.oracle.lease_given_back(self.now, &ended);
+                    self.oracle.lease_given_back(&ended);
                     leases.push(ended);
                 }
                 Outcome::Hold(ended) => {
@@ -222,7 +222,7 @@ impl World {
                     holds.push(ended);
                 }
                 Outcome::Permit(returned) => {
-                    self.oracle.permit_given_back(self.now, returned);
+                    self.oracle.permit_given_back(returned);
                     permits.push(returned);
                 }
                 Outcome::Usage(_) => {}

@@ -35,7 +35,7 @@ pub struct AccountBook {
     reset_minute: i64,
     /// Live leases; true = a probe.
     live: BTreeMap<LeaseId, bool>,
-    /// When it last had no free slot.
+    /// When the account last had no free slot to give.
     pub full_at: Timestamp,
     /// When a lease was last heard to have ended.
     pub heard_at: Timestamp,
@@ -80,7 +80,7 @@ impl AccountBook {
     /// what is nearly over may still count.
     pub fn has_room(&self, now: Timestamp, asked: usize, tokens: i64, cost: i64) -> bool {
         let calm = now.plus(-CALM_MS);
-        let slots = self.limit == 0 || (self.live.len() + asked < self.limit as usize && self.full_at <= calm);
+        let slots = self.limit == 0 || (self.counted() + asked < self.limit as usize && self.full_at <= calm);
         let rpm = self.rpm == 0 || self.within(now, MINUTE + 2_000).count() + asked < self.rpm;
         let used: i64 = self.within(now, MINUTE + 2_000).map(|g| g.tokens.max(g.estimate)).sum();
         let tpm = self.tpm == 0 || (asked == 0 && used + tokens <= self.tpm);
@@ -117,8 +117,13 @@ impl AccountBook {
         self.note_full(now);
     }
 
+    /// Leases that the account cannot know to have ended.
+    fn counted(&self) -> usize {
+        self.grants.iter().filter(|grant| !grant.heard).count()
+    }
+
     fn note_full(&mut self, now: Timestamp) {
-        if self.limit > 0 && self.live.len() >= self.limit as usize {
+        if self.limit > 0 && self.counted() >= self.limit as usize {
             self.full_at = now;
         }
     }
@@ -126,6 +131,7 @@ impl AccountBook {
     /// Corrects what the lease counts. False = heard before.
     fn heard(&mut self, now: Timestamp, lease: LeaseId, report: Option<&AttemptReport>) -> bool {
         self.heard_at = now;
+        self.note_full(now);
         let Some(grant) = self.grants.iter_mut().find(|g| g.lease == lease && !g.heard) else { return false };
         grant.heard = true;
         grant.cost = report.and_then(|r| r.cost).map_or(0, |cost| cost.0);
@@ -186,9 +192,8 @@ impl Oracle {
     }
 
     /// A lease's guard spoke.
-    pub fn lease_given_back(&mut self, now: Timestamp, ended: &LeaseEnded) {
+    pub fn lease_given_back(&mut self, ended: &LeaseEnded) {
         let Some(book) = self.accounts.get_mut(&ended.account) else { return };
-        book.note_full(now);
         let was_live = book.live.remove(&ended.lease).is_some();
         self.demand(was_live, || format!("a lease of account {} ended twice", ended.account));
     }

@@ -24,8 +24,10 @@ pub struct SlotBook {
     limit: usize,
     rpm: usize,
     live: BTreeSet<RequestId>,
+    /// Live as far as the ledger can know: given back ones are still on their way.
+    counted: BTreeSet<RequestId>,
     admitted: VecDeque<Timestamp>,
-    /// When it last had no free slot.
+    /// When the ledger last had no free slot to give.
     full_at: Timestamp,
 }
 
@@ -35,6 +37,7 @@ impl SlotBook {
             limit: limit as usize,
             rpm: rpm as usize,
             live: BTreeSet::new(),
+            counted: BTreeSet::new(),
             admitted: VecDeque::new(),
             full_at: Timestamp(0),
         }
@@ -50,23 +53,24 @@ impl SlotBook {
 
     fn take(&mut self, now: Timestamp, request: RequestId) {
         self.live.insert(request);
+        self.counted.insert(request);
         self.admitted.push_back(now);
         self.note_full(now);
     }
 
-    fn give_back(&mut self, now: Timestamp, request: RequestId) {
+    fn heard(&mut self, now: Timestamp, request: RequestId) {
         self.note_full(now);
-        self.live.remove(&request);
+        self.counted.remove(&request);
     }
 
     fn note_full(&mut self, now: Timestamp) {
-        if self.limit > 0 && self.live.len() >= self.limit {
+        if self.limit > 0 && self.counted.len() >= self.limit {
             self.full_at = now;
         }
     }
 
     pub fn has_room(&self, now: Timestamp, calm_ms: i64) -> bool {
-        self.limit == 0 || (self.live.len() < self.limit && self.full_at.plus(calm_ms) <= now)
+        self.limit == 0 || (self.counted.len() < self.limit && self.full_at.plus(calm_ms) <= now)
     }
 }
 
@@ -174,25 +178,31 @@ impl Oracle {
     }
 
     /// A permit's guard spoke.
-    pub fn permit_given_back(&mut self, now: Timestamp, returned: PermitReturned) {
+    pub fn permit_given_back(&mut self, returned: PermitReturned) {
         let Some(permit) = self.permits.get_mut(&returned.request) else { return };
         let twice = std::mem::replace(&mut permit.given_back, true);
-        self.free_slots(now, returned.key, returned.user, returned.request);
+        self.free_slots(returned.key, returned.user, returned.request);
         self.demand(!twice, || format!("the permit of request {} was given back twice", returned.request.0));
     }
 
-    pub fn permit_heard(&mut self, request: RequestId) {
-        if let Some(permit) = self.permits.get_mut(&request) {
-            permit.heard = true;
+    /// The ledger hears of it.
+    pub fn permit_heard(&mut self, now: Timestamp, request: RequestId) {
+        let Some(permit) = self.permits.get_mut(&request) else { return };
+        permit.heard = true;
+        if let Some(book) = self.keys.get_mut(&permit.key) {
+            book.slots.heard(now, request);
+        }
+        if let Some(book) = self.owners.get_mut(&permit.user) {
+            book.heard(now, request);
         }
     }
 
-    fn free_slots(&mut self, now: Timestamp, key: KeyId, user: UserId, request: RequestId) {
+    fn free_slots(&mut self, key: KeyId, user: UserId, request: RequestId) {
         if let Some(book) = self.keys.get_mut(&key) {
-            book.slots.give_back(now, request);
+            book.slots.live.remove(&request);
         }
         if let Some(book) = self.owners.get_mut(&user) {
-            book.give_back(now, request);
+            book.live.remove(&request);
         }
     }
 
@@ -202,8 +212,8 @@ impl Oracle {
         let lost: Vec<(RequestId, KeyId, UserId)> =
             self.permits.iter().filter(|(_, p)| lost(p)).map(|(id, p)| (*id, p.key, p.user)).collect();
         for (request, key, user) in lost {
-            self.free_slots(now, key, user, request);
-            self.permit_heard(request);
+            self.free_slots(key, user, request);
+            self.permit_heard(now, request);
         }
         self.expire_holds(now);
     }

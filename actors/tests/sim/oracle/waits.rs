@@ -22,12 +22,14 @@ pub struct Asking {
     pub request: RouteRequest,
     at: Timestamp,
     pub admitted_at: Option<Timestamp>,
+    /// When an account last refused it.
+    tried_at: Timestamp,
 }
 
 impl Asking {
     /// Since when it could have been served by the pool; `None` = it is not that far.
     fn ready_at(&self, sticky_wait_ms: i64) -> Option<Timestamp> {
-        let since = self.admitted_at?.max(self.at);
+        let since = self.admitted_at?.max(self.tried_at);
         let session = self.request.session.filter(|_| self.request.key.sticky_mode == StickyMode::Prefer);
         Some(if session.is_some() { since.plus(sticky_wait_ms) } else { since })
     }
@@ -43,7 +45,7 @@ impl Oracle {
     pub fn asked(&mut self, now: Timestamp, request: &RouteRequest) {
         self.arrived(now, request);
         let admitted_at = request.admission.is_none().then_some(now);
-        let asking = Asking { request: request.clone(), at: now, admitted_at };
+        let asking = Asking { request: request.clone(), at: now, admitted_at, tried_at: now };
         self.asking.insert(request.attempt, asking);
     }
 
@@ -56,13 +58,19 @@ impl Oracle {
     }
 
     /// An account has answered, or will never.
-    pub fn answered_by_account(&mut self, attempt: AttemptId) {
+    pub fn answered_by_account(&mut self, now: Timestamp, attempt: AttemptId) {
+        if let Some(asking) = self.asking.get_mut(&attempt) {
+            asking.tried_at = now;
+        }
         self.acquiring.remove(&attempt);
     }
 
     /// A dead account answers nothing any more.
-    pub fn lost_by_account(&mut self, account: AccountId) {
-        self.acquiring.retain(|_, asked| *asked != account);
+    pub fn lost_by_account(&mut self, now: Timestamp, account: AccountId) {
+        let lost = self.acquiring.iter().filter(|(_, asked)| **asked == account).map(|(attempt, _)| *attempt);
+        for attempt in lost.collect::<Vec<_>>() {
+            self.answered_by_account(now, attempt);
+        }
     }
 
     fn calm_after_deaths(&self, now: Timestamp) -> bool {
