@@ -8,7 +8,7 @@ mod money;
 mod retries;
 mod waits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
 use actors::domain::time::Timestamp;
@@ -35,6 +35,8 @@ pub struct Oracle {
     permits: BTreeMap<RequestId, PermitBook>,
     holds: BTreeMap<RequestId, HoldBook>,
     asking: BTreeMap<AttemptId, Asking>,
+    /// Attempts whose clients left.
+    gone: BTreeSet<AttemptId>,
     /// Questions that accounts have not answered, also of clients that have left.
     acquiring: BTreeMap<AttemptId, AccountId>,
     retries: Retries,

@@ -84,7 +84,8 @@ impl AccountBook {
         let rpm = self.rpm == 0 || self.within(now, MINUTE + 2_000).count() + asked < self.rpm;
         let used: i64 = self.within(now, MINUTE + 2_000).map(|g| g.tokens.max(g.estimate)).sum();
         let tpm = self.tpm == 0 || (asked == 0 && used + tokens <= self.tpm);
-        let budget = self.budget == 0 || (asked == 0 && self.spent(now) + cost <= self.budget && self.heard_at <= calm);
+        let budget =
+            self.budget == 0 || (asked == 0 && self.spent(calm) + cost <= self.budget && self.heard_at <= calm);
         slots && rpm && tpm && budget
     }
 

@@ -44,6 +44,9 @@ impl Oracle {
     /// The scheduler reads a question.
     pub fn asked(&mut self, now: Timestamp, request: &RouteRequest) {
         self.arrived(now, request);
+        if self.gone.contains(&request.attempt) {
+            return;
+        }
         let admitted_at = request.admission.is_none().then_some(now);
         let asking = Asking { request: request.clone(), at: now, admitted_at, tried_at: now };
         self.asking.insert(request.attempt, asking);
@@ -53,7 +56,9 @@ impl Oracle {
         self.asking.remove(&attempt);
     }
 
+    /// The client has gone, maybe before its question was read.
     pub fn left(&mut self, attempt: AttemptId) {
+        self.gone.insert(attempt);
         self.asking.remove(&attempt);
     }
 
