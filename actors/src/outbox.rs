@@ -56,6 +56,9 @@ struct Destinations {
     usage: Mailbox<UsageActor>,
     /// Set while requests wait for a slot: outcomes are then sent at once.
     waiters: AtomicBool,
+    /// Hears every outcome in place of the actors.
+    #[cfg(any(test, feature = "testing"))]
+    tap: Option<std::sync::mpsc::Sender<Outcome>>,
 }
 
 #[derive(Default)]
@@ -102,7 +105,25 @@ impl std::fmt::Debug for Outbox {
 impl Outbox {
     /// An outbox to these actors.
     pub fn new(scheduler: Mailbox<SchedulerActor>, billing: Mailbox<BillingActor>, usage: Mailbox<UsageActor>) -> Self {
-        Self(Arc::new(Destinations { scheduler, billing, usage, waiters: AtomicBool::new(false) }))
+        Self(Arc::new(Destinations {
+            scheduler,
+            billing,
+            usage,
+            waiters: AtomicBool::new(false),
+            #[cfg(any(test, feature = "testing"))]
+            tap: None,
+        }))
+    }
+
+    /// An outbox that hands every outcome to the test that plays the actors: nothing is buffered, delayed or lost.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn tapped() -> (Self, std::sync::mpsc::Receiver<Outcome>) {
+        let (tap, heard) = std::sync::mpsc::channel();
+        let (scheduler, billing, usage) = (Mailbox::default(), Mailbox::default(), Mailbox::default());
+        (
+            Self(Arc::new(Destinations { scheduler, billing, usage, waiters: AtomicBool::new(false), tap: Some(tap) })),
+            heard,
+        )
     }
 
     /// Gives this thread a buffer. Call once per HTTP worker, inside its runtime.
@@ -124,6 +145,12 @@ impl Outbox {
 
     /// Tells the engine, now or with the thread's next batch.
     pub fn push(&self, outcome: Outcome) {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(tap) = &self.0.tap {
+            // A test that has ended hears nothing more.
+            let _ = tap.send(outcome);
+            return;
+        }
         let mut direct = None;
         let (full, arm) = BUFFER.with_borrow_mut(|slot| match slot {
             Some(buffer) => {

@@ -1,0 +1,73 @@
+//! The simulator: a seed makes a world of accounts, keys, clients and faults, and plays it in virtual time against the
+//! engine's own state machines, with an oracle that checks the invariants at every event (`reliability.md` R19, §7).
+//!
+//! `QUOTALANE_SIM_SEED=n` replays one seed and prints what happens; `QUOTALANE_SIM_SEEDS=n` changes how many are played.
+
+mod accounts;
+mod agenda;
+mod clients;
+mod dice;
+mod engine;
+mod journal;
+mod mail;
+mod oracle;
+mod plan;
+mod sabotage;
+mod store;
+mod trace;
+mod upstream;
+mod vendor;
+mod world;
+
+use sabotage::Sabotage;
+use trace::Trace;
+use world::World;
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 1_000;
+/// A sabotage is noticed within so many seeds.
+const NOTICED_WITHIN: u64 = 60;
+
+#[expect(clippy::disallowed_methods, reason = "a test is told its seeds by the environment")]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Plays a seed: its fingerprint, or what was broken.
+fn play(seed: u64, sabotage: Sabotage, print: bool) -> (Trace, Option<String>) {
+    World::new(seed, sabotage, Trace::new(print)).run()
+}
+
+#[test]
+fn every_seed_keeps_every_promise() {
+    let one = number("QUOTALANE_SIM_SEED");
+    let seeds = one.map_or(0..number("QUOTALANE_SIM_SEEDS").unwrap_or(SEEDS), |seed| seed..seed + 1);
+    let broken: Vec<String> = seeds
+        .filter_map(|seed| {
+            let violation = play(seed, Sabotage::None, one.is_some()).1?;
+            Some(format!("QUOTALANE_SIM_SEED={seed}: {violation}"))
+        })
+        .collect();
+    assert!(
+        broken.is_empty(),
+        "{} seeds broke a promise:\n{}",
+        broken.len(),
+        broken[..broken.len().min(20)].join("\n")
+    );
+}
+
+#[test]
+fn a_seed_plays_the_same_every_time() {
+    for seed in 0..25 {
+        let (first, second) = (play(seed, Sabotage::None, false).0, play(seed, Sabotage::None, false).0);
+        assert_eq!((first.fingerprint(), first.lines), (second.fingerprint(), second.lines), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    for sabotage in Sabotage::ALL {
+        let noticed = (0..NOTICED_WITHIN).find_map(|seed| play(seed, sabotage, false).1);
+        assert!(noticed.is_some(), "{sabotage:?} went unnoticed");
+    }
+}
