@@ -1,5 +1,5 @@
 //! What workers tell the engine, in batches. A worker that installed a buffer collects outcomes and sends them together:
-//! at 64 entries, after 5 ms, or at once while requests wait for what they free. Any other thread sends directly.
+//! at 64 entries of a kind, after 5 ms, or at once while requests wait for what they free. Any other thread sends directly.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::scheduler::messages::LeasesEnded;
 use crate::usage::UsageActor;
 use crate::usage::messages::RecordUsage;
 
-/// A batch is sent at this many outcomes: large enough to share a wake-up, small enough to stay in cache.
+/// A batch is sent at this many outcomes of one kind, which is one message: large enough to share a wake-up, small enough
+/// to stay in cache.
 const BATCH: usize = 64;
 /// A batch is sent this long after its first outcome.
 const LINGER: Duration = Duration::from_millis(5);
@@ -71,8 +72,10 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn len(&self) -> usize {
-        self.leases.len() + self.holds.len() + self.permits.len() + self.usage.len()
+    /// True when a message is as long as it may become.
+    fn is_full(&self) -> bool {
+        let lengths = [self.leases.len(), self.holds.len(), self.permits.len(), self.usage.len()];
+        lengths.into_iter().any(|length| length >= BATCH)
     }
 
     /// Everything collected; the timer stays armed.
@@ -155,7 +158,7 @@ impl Outbox {
         let (full, arm) = BUFFER.with_borrow_mut(|slot| match slot {
             Some(buffer) => {
                 buffer.push(outcome);
-                let full = buffer.len() >= BATCH || self.0.waiters.load(Ordering::Relaxed);
+                let full = buffer.is_full() || self.0.waiters.load(Ordering::Relaxed);
                 let arm = !full && !std::mem::replace(&mut buffer.timer_armed, true);
                 (full, arm)
             }
