@@ -14,6 +14,8 @@ pub enum Judged {
     AtMost,
     /// The value itself must not be below.
     AtLeast,
+    /// Only shown.
+    No,
 }
 
 /// A measured figure.
@@ -48,9 +50,9 @@ impl Figure {
             unit: unit.to_owned(),
             value: median(&samples),
             nginx: nginx.map(|samples| median(&samples)),
-            judged: Judged::AtMost,
-            goal: f64::MAX,
-            floor: f64::MAX,
+            judged: Judged::No,
+            goal: 0.0,
+            floor: 0.0,
             samples,
         }
     }
@@ -71,10 +73,14 @@ impl Figure {
         }
     }
 
-    /// `met`, `floor` (between goal and floor) or `MISSED`.
+    /// `met`, `floor` (between goal and floor) or `MISSED`; `met` when there is no goal.
     pub fn verdict(&self) -> &'static str {
         let compared = self.compared();
-        let holds = |limit: f64| if self.judged == Judged::AtLeast { compared >= limit } else { compared <= limit };
+        let holds = |limit: f64| match self.judged {
+            Judged::No => true,
+            Judged::AtLeast => compared >= limit,
+            _ => compared <= limit,
+        };
         match (holds(self.goal), holds(self.floor)) {
             (true, _) => "met",
             (false, true) => "floor",

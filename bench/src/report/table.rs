@@ -58,7 +58,7 @@ fn compared(figure: &Figure) -> String {
     match figure.judged {
         Judged::RatioToNginx => format!("{:.2} ×", figure.compared()),
         Judged::AboveNginx => format!("{:+.2} {}", figure.compared(), figure.unit),
-        Judged::AtMost | Judged::AtLeast => String::new(),
+        Judged::AtMost | Judged::AtLeast | Judged::No => String::new(),
     }
 }
 
@@ -68,6 +68,7 @@ fn goal(figure: &Figure) -> String {
         Judged::AboveNginx => format!("≤ nginx + {}", number(figure.goal)),
         Judged::AtMost => format!("≤ {}", number(figure.goal)),
         Judged::AtLeast => format!("≥ {}", number(figure.goal)),
+        Judged::No => String::new(),
     }
 }
 
