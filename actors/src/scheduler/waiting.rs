@@ -31,7 +31,7 @@ impl State {
     /// Nobody can serve now: wait if that may help, else refuse.
     pub(super) fn wait_or_refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found) {
         let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
-        let worth = incomplete.is_some() || found.wait_for.is_some() || found.survey.momentary().next().is_some();
+        let worth = incomplete.is_some() || found.is_worth_a_wait();
         if !worth || !pending.request.may_wait || pending.timed_out {
             let refusal = refuse::reason(&self.pool, &pending, turn, &found);
             return self.refuse_after_look(turn, pending, found, refusal);
@@ -46,7 +46,7 @@ impl State {
             self.decide(turn, pending);
             return;
         }
-        let chance = [found.survey.chance(), incomplete].into_iter().flatten().min();
+        let chance = [found.chance(), incomplete].into_iter().flatten().min();
         let session = found.wait_for;
         if first {
             self.counters.decided(Outcome::Queued, pending.elapsed_us(turn));
