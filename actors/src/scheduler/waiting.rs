@@ -31,7 +31,7 @@ impl State {
     /// Nobody can serve now: wait if that may help, else refuse.
     pub(super) fn wait_or_refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found) {
         let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
-        let worth = incomplete.is_some() || found.wait_for.is_some() || found.survey.momentary().next().is_some();
+        let worth = incomplete.is_some() || found.is_worth_a_wait();
         if !worth || !pending.request.may_wait || pending.timed_out {
             let refusal = match pending.unaffordable.is_empty() {
                 true => refuse::reason(&self.pool, &pending, turn, &found),
@@ -49,7 +49,7 @@ impl State {
             self.decide(turn, pending);
             return;
         }
-        let chance = [found.survey.chance(), incomplete].into_iter().flatten().min();
+        let chance = [found.chance(), incomplete].into_iter().flatten().min();
         let session = found.wait_for;
         if first {
             self.counters.decided(Outcome::Queued, pending.elapsed_us(turn));
@@ -263,7 +263,7 @@ impl State {
     /// Attempts whose answer from another actor is overdue. An account's late answer is still awaited, unanswered, because
     /// its slot is counted until then.
     fn sweep(&mut self, turn: &Turn<'_>) {
-        let lost: Vec<AttemptId> = self
+        let mut lost: Vec<AttemptId> = self
             .pending
             .values()
             .filter(|p| match p.phase {
@@ -273,10 +273,11 @@ impl State {
             })
             .map(|p| p.attempt())
             .collect();
+        lost.sort_unstable();
         for attempt in lost {
             let Some(mut pending) = self.pending.remove(&attempt) else { continue };
             if let Phase::Acquiring(_) = pending.phase {
-                pending.admission = None;
+                pending.withdraw();
                 self.end_wait(turn, &mut pending, WaitEnd::GaveUp);
                 self.answer(&mut pending, Err(refuse::plain(RefusalReason::PoolBusy, Some(SECOND))));
                 self.hold(pending);
