@@ -3,6 +3,8 @@
 //!
 //! `make test` runs a few rounds; `make kill ROUNDS=20` the full length.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod checker;
 mod drain;
 mod evidence;

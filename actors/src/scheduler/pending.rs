@@ -133,13 +133,6 @@ impl Pending {
         }
     }
 
-    /// Undoes an admission that came to nothing: no account was called.
-    pub(super) fn withdraw(&mut self) {
-        if let Some(admission) = self.admission.take() {
-            admission.hold.withdraw();
-        }
-    }
-
     pub(super) fn attempt(&self) -> AttemptId {
         self.request.attempt
     }

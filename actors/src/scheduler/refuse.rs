@@ -96,7 +96,6 @@ impl State {
         if pending.sticky.result == StickyResult::StrictFailed {
             self.counters.stuck(StickyResult::StrictFailed);
         }
-        pending.withdraw();
         self.answer(&mut pending, Err(refusal));
     }
 
