@@ -31,7 +31,7 @@ impl World {
         if let Message::AcquireDecided(decided) = &message {
             self.oracle.answered_by_account(self.now, decided.attempt);
         }
-        let (now, settings, s) = (self.now, &self.plan.settings, &mut self.scheduler);
+        let (now, settings, s) = (self.now, &self.told, &mut self.scheduler);
         let deeds = match message {
             Message::Route(request, reply) => s.on_route(now, settings, *request, reply),
             Message::LeaveQueue(attempt) => s.on_leave(now, settings, attempt),
@@ -52,7 +52,7 @@ impl World {
         }
         self.timer = None;
         self.trace.note(self.now, format_args!("scheduler ticks"));
-        let deeds = self.scheduler.on_tick(self.now, &self.plan.settings);
+        let deeds = self.scheduler.on_tick(self.now, &self.told);
         self.carry_out(deeds);
     }
 
@@ -75,19 +75,14 @@ impl World {
             Deed::Admit(admit) => {
                 let attempt = admit.attempt;
                 self.tell(Who::Billing, Message::Admit(admit)).err()?;
-                return Some(self.scheduler.on_admit_undelivered(self.now, &self.plan.settings, attempt));
+                return Some(self.scheduler.on_admit_undelivered(self.now, &self.told, attempt));
             }
             Deed::Acquire(account, acquire) => {
                 let attempt = acquire.attempt;
                 self.selected(account, &acquire);
                 if self.tell(Who::Account(account.0), Message::Acquire(acquire)).is_err() {
                     self.oracle.answered_by_account(self.now, attempt);
-                    return Some(self.scheduler.on_acquire_undelivered(
-                        self.now,
-                        &self.plan.settings,
-                        attempt,
-                        account,
-                    ));
+                    return Some(self.scheduler.on_acquire_undelivered(self.now, &self.told, attempt, account));
                 }
             }
             Deed::Ended(ended) => {
@@ -140,6 +135,12 @@ impl World {
         let result = self.billing.on_admit(self.now, &self.plan.settings, asked, &self.outbox);
         self.trace
             .note(self.now, format_args!("admission of {}: {:?}", admit.attempt.request.0, result.as_ref().err()));
+        if matches!(result, Err(actors::billing::messages::AdmitRefused::KeyBusy)) {
+            self.trace.saw("key_busy");
+        }
+        if matches!(result, Err(actors::billing::messages::AdmitRefused::UserBusy)) {
+            self.trace.saw("user_busy");
+        }
         self.oracle.admission(self.now, admit, result.as_ref().err());
         let decided = AdmitDecided { attempt: admit.attempt, result };
         // When the scheduler is gone, the answer is dropped and its guards give everything back.
@@ -157,6 +158,7 @@ impl World {
         }
         let freed = self.billing.on_sweep(self.now);
         self.oracle.swept(self.now);
+        freed.iter().for_each(|_| self.trace.saw("permit_expired"));
         freed.into_iter().for_each(|permit| self.tell_freed(permit));
         self.after(MINUTE, Event::Sweep(life));
     }
@@ -172,7 +174,7 @@ impl World {
             Who::Scheduler => {
                 self.scheduler = SchedulerMachine::new(7);
                 self.timer = None;
-                let deeds = self.scheduler.on_started(self.now, &self.plan.settings);
+                let deeds = self.scheduler.on_started(self.now, &self.told);
                 self.carry_out(deeds);
                 for id in self.wards.keys().copied().collect::<Vec<_>>() {
                     drop(self.tell(Who::Account(id), Message::Announce));
@@ -199,12 +201,17 @@ impl World {
         drop(mailbox.die());
         match who {
             Who::Scheduler => {
+                self.trace.saw("scheduler_died");
                 self.oracle.scheduler_died(self.now);
                 self.scheduler = SchedulerMachine::new(7);
                 self.find_answers();
             }
-            Who::Account(id) => self.account_dies(id),
-            Who::Billing | Who::Usage => {}
+            Who::Account(id) => {
+                self.trace.saw("account_died");
+                self.account_dies(id);
+            }
+            Who::Billing => self.trace.saw("billing_died"),
+            Who::Usage => self.trace.saw("usage_died"),
         }
         let ms = self.dice.within(0, 2);
         self.after(ms, Event::Died(who));

@@ -5,7 +5,6 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::{SECOND, Timestamp};
 
-use super::TRAFFIC_MS;
 use crate::dice::Dice;
 
 /// One client request.
@@ -28,13 +27,13 @@ pub struct Caller {
     pub leaves_after: Option<i64>,
 }
 
-pub fn callers(dice: &mut Dice, start: Timestamp, keys: usize) -> Vec<Caller> {
+pub fn callers(dice: &mut Dice, (start, lasts_ms): (Timestamp, i64), keys: usize) -> Vec<Caller> {
     let count = dice.pick(&[20, 45, 70, 110]);
     let bursty = dice.chance(40);
     let mut at = start;
     let mut callers: Vec<Caller> = Vec::new();
     for _ in 0..count {
-        let gap = if bursty && dice.chance(85) { dice.within(0, 40) } else { dice.within(0, 2 * TRAFFIC_MS / count) };
+        let gap = if bursty && dice.chance(85) { dice.within(0, 40) } else { dice.within(0, 2 * lasts_ms / count) };
         at = at.plus(gap);
         callers.push(caller(dice, at, keys));
     }
@@ -51,7 +50,7 @@ fn caller(dice: &mut Dice, arrives: Timestamp, keys: usize) -> Caller {
         key: usize::try_from(dice.within(0, i64::try_from(keys).unwrap() - 1)).unwrap(),
         model: dice.pick(&["claude-sonnet-4-5", "claude-sonnet-4-5", "claude-opus-4-5"]),
         session: dice.maybe(40, |dice| SessionHash([u8::try_from(dice.within(1, 6)).unwrap(); 16])),
-        forced: dice.maybe(8, |_| AccountKind::Ccr),
+        forced: dice.maybe(3, |_| AccountKind::Ccr),
         may_wait: dice.chance(85),
         tokens_estimate,
         tokens: tokens_estimate * u64::try_from(share).unwrap() / 100,
