@@ -1,5 +1,5 @@
 //! What workers tell the engine, in batches. A worker that installed a buffer collects outcomes and sends them together:
-//! at 64 entries, after 5 ms, or at once while requests wait for what they free. Any other thread sends directly.
+//! at 64 entries of a kind, after 5 ms, or at once while requests wait for what they free. Any other thread sends directly.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use crate::scheduler::messages::LeasesEnded;
 use crate::usage::UsageActor;
 use crate::usage::messages::RecordUsage;
 
-/// A batch is sent at this many outcomes: large enough to share a wake-up, small enough to stay in cache.
+/// A batch is sent at this many outcomes of one kind, which is one message: large enough to share a wake-up, small enough
+/// to stay in cache.
 const BATCH: usize = 64;
 /// A batch is sent this long after its first outcome.
 const LINGER: Duration = Duration::from_millis(5);
@@ -56,6 +57,9 @@ struct Destinations {
     usage: Mailbox<UsageActor>,
     /// Set while requests wait for a slot: outcomes are then sent at once.
     waiters: AtomicBool,
+    /// Hears every outcome in place of the actors.
+    #[cfg(any(test, feature = "testing"))]
+    tap: Option<std::sync::mpsc::Sender<Outcome>>,
 }
 
 #[derive(Default)]
@@ -68,8 +72,10 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn len(&self) -> usize {
-        self.leases.len() + self.holds.len() + self.permits.len() + self.usage.len()
+    /// True when a message is as long as it may become.
+    fn is_full(&self) -> bool {
+        let lengths = [self.leases.len(), self.holds.len(), self.permits.len(), self.usage.len()];
+        lengths.into_iter().any(|length| length >= BATCH)
     }
 
     /// Everything collected; the timer stays armed.
@@ -102,7 +108,25 @@ impl std::fmt::Debug for Outbox {
 impl Outbox {
     /// An outbox to these actors.
     pub fn new(scheduler: Mailbox<SchedulerActor>, billing: Mailbox<BillingActor>, usage: Mailbox<UsageActor>) -> Self {
-        Self(Arc::new(Destinations { scheduler, billing, usage, waiters: AtomicBool::new(false) }))
+        Self(Arc::new(Destinations {
+            scheduler,
+            billing,
+            usage,
+            waiters: AtomicBool::new(false),
+            #[cfg(any(test, feature = "testing"))]
+            tap: None,
+        }))
+    }
+
+    /// An outbox that hands every outcome to the test that plays the actors: nothing is buffered, delayed or lost.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn tapped() -> (Self, std::sync::mpsc::Receiver<Outcome>) {
+        let (tap, heard) = std::sync::mpsc::channel();
+        let (scheduler, billing, usage) = (Mailbox::default(), Mailbox::default(), Mailbox::default());
+        (
+            Self(Arc::new(Destinations { scheduler, billing, usage, waiters: AtomicBool::new(false), tap: Some(tap) })),
+            heard,
+        )
     }
 
     /// Gives this thread a buffer. Call once per HTTP worker, inside its runtime.
@@ -124,11 +148,17 @@ impl Outbox {
 
     /// Tells the engine, now or with the thread's next batch.
     pub fn push(&self, outcome: Outcome) {
+        #[cfg(any(test, feature = "testing"))]
+        if let Some(tap) = &self.0.tap {
+            // A test that has ended hears nothing more.
+            let _ = tap.send(outcome);
+            return;
+        }
         let mut direct = None;
         let (full, arm) = BUFFER.with_borrow_mut(|slot| match slot {
             Some(buffer) => {
                 buffer.push(outcome);
-                let full = buffer.len() >= BATCH || self.0.waiters.load(Ordering::Relaxed);
+                let full = buffer.is_full() || self.0.waiters.load(Ordering::Relaxed);
                 let arm = !full && !std::mem::replace(&mut buffer.timer_armed, true);
                 (full, arm)
             }

@@ -3,6 +3,7 @@
 mod builders;
 mod engine;
 mod faults;
+pub mod machines;
 mod ports;
 mod vendor;
 

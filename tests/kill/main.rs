@@ -3,7 +3,7 @@
 //!
 //! `make test` runs a few rounds; `make kill ROUNDS=20` the full length.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod checker;
 mod drain;

@@ -37,7 +37,7 @@ mod chronicle;
 pub mod deps;
 pub mod directory;
 pub mod due;
-mod effects;
+pub(crate) mod effects;
 mod exchange;
 pub mod gate;
 #[cfg(test)]

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler};
 
-use super::admission::Granted;
-use super::ledger::{LIFE, Ledger};
+use super::ledger::Ledger;
 use super::messages::{Admit, AdmitRefused, Admitted, AskLimits, HoldsEnded, PermitsReturned};
 use crate::clock::Clock;
-use crate::domain::time::{MINUTE, Timestamp};
-use crate::guard::{Hold, Permit, PermitReturned};
+use crate::domain::time::Timestamp;
+use crate::guard::PermitReturned;
 use crate::handle::Mailbox;
 use crate::kept::Kept;
 use crate::outbox::Outbox;
@@ -51,18 +50,7 @@ impl BillingActor {
     fn decide(&self, ask: &Admit) -> Result<Admitted, AdmitRefused> {
         let now = self.deps.clock.now();
         let settings = self.deps.settings.load();
-        let expires = now.plus(LIFE.max(2 * settings.stream_total_min * MINUTE));
-        let granted = self.deps.ledger.with(|ledger| ledger.admit(ask, settings.timezone.0, now, expires))?;
-        Ok(self.guarded(ask, granted))
-    }
-
-    fn guarded(&self, ask: &Admit, granted: Granted) -> Admitted {
-        let outbox = || self.deps.outbox.clone();
-        Admitted {
-            hold: Hold::new(ask.attempt.request, granted.permit.key, granted.windows, outbox()),
-            permit: Permit::new(granted.permit, outbox()),
-            limits: granted.limits,
-        }
+        self.deps.ledger.with(|ledger| ledger.admit_guarded(ask, &settings, now, &self.deps.outbox))
     }
 
     /// A scheduler under repair has no waiters to wake.

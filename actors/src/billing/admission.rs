@@ -3,8 +3,8 @@
 
 use chrono_tz::Tz;
 
-use super::ledger::{Held, Key, Ledger, Owner, Permitted};
-use super::messages::{Admit, AdmitRefused, LimitsLeft};
+use super::ledger::{Held, Key, LIFE, Ledger, Owner, Permitted};
+use super::messages::{Admit, AdmitRefused, Admitted, LimitsLeft};
 use super::money::Starts;
 use super::windows::Calendar;
 use crate::domain::account::Platform;
@@ -12,8 +12,10 @@ use crate::domain::id::RequestId;
 use crate::domain::key::CostWindow;
 use crate::domain::limit::RateDimension;
 use crate::domain::route::RefusalReason;
-use crate::domain::time::Timestamp;
-use crate::guard::PermitReturned;
+use crate::domain::settings::Settings;
+use crate::domain::time::{MINUTE, Timestamp};
+use crate::guard::{Hold, Permit, PermitReturned};
+use crate::outbox::Outbox;
 
 /// What an admitted request gets.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +26,23 @@ pub(super) struct Granted {
 }
 
 impl Ledger {
+    /// Decides an admission and wraps what it took in guards that speak to `outbox`.
+    pub(super) fn admit_guarded(
+        &mut self,
+        ask: &Admit,
+        settings: &Settings,
+        now: Timestamp,
+        outbox: &Outbox,
+    ) -> Result<Admitted, AdmitRefused> {
+        let expires = now.plus(LIFE.max(2 * settings.stream_total_min * MINUTE));
+        let granted = self.admit(ask, settings.timezone.0, now, expires)?;
+        Ok(Admitted {
+            hold: Hold::new(ask.attempt.request, granted.permit.key, granted.windows, outbox.clone()),
+            permit: Permit::new(granted.permit, outbox.clone()),
+            limits: granted.limits,
+        })
+    }
+
     /// Decides an admission. A request that already holds gets the same answer and takes nothing again. What is taken and
     /// never given back is freed at `expires`.
     pub(super) fn admit(

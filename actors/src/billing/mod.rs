@@ -13,6 +13,8 @@ mod actor;
 mod admission;
 pub mod ledger;
 mod limits;
+#[cfg(any(test, feature = "testing"))]
+pub mod machine;
 pub mod messages;
 mod money;
 mod resolution;

@@ -68,8 +68,8 @@ impl State {
     pub(super) fn on_key_slot_freed(&mut self, turn: &Turn<'_>, key: KeyId, user: UserId) -> Effects {
         for lane in self.queue.slots.turns() {
             let Some(head) = self.queue.slots.head(lane).and_then(|id| self.pending.get(&id)) else { continue };
-            let of_owner = head.request.key.owner.id == user && head.wait.is_some_and(|w| w.line == Line::User);
-            if lane == key || of_owner {
+            // Also a head that lined up behind one that missed the key's slot may miss only the owner's by now.
+            if lane == key || head.request.key.owner.id == user {
                 self.ask_head(turn, lane);
             }
         }

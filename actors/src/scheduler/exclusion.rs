@@ -150,6 +150,11 @@ pub struct Excluded {
 }
 
 impl Excluded {
+    /// True for a lack of room that requests cause, which lasts no longer than they do.
+    pub(super) fn is_crowd(&self) -> bool {
+        self.momentary && !matches!(self.by, Exclusion::Cooldown(..))
+    }
+
     pub(super) const fn hard(by: Exclusion, until: Option<Timestamp>) -> Self {
         Self { by, soft: false, momentary: false, until }
     }

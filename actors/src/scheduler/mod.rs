@@ -45,6 +45,8 @@ mod sticky;
 pub mod explain;
 pub mod stats;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod machine;
 #[cfg(test)]
 mod tests;
 

@@ -133,13 +133,6 @@ impl Pending {
         }
     }
 
-    /// Undoes an admission that came to nothing: no account was called.
-    pub(super) fn withdraw(&mut self) {
-        if let Some(admission) = self.admission.take() {
-            admission.hold.withdraw();
-        }
-    }
-
     pub(super) fn attempt(&self) -> AttemptId {
         self.request.attempt
     }
@@ -193,6 +186,13 @@ impl Pending {
             cost_estimate: self.request.cost_estimate,
             probe,
             pool_floor,
+        }
+    }
+
+    /// Undoes the admission of a request that gets no account: it counts in no rate (`access.md` §10).
+    pub(super) fn withdraw(&mut self) {
+        if let Some(Admission { hold, .. }) = self.admission.take() {
+            hold.withdraw();
         }
     }
 

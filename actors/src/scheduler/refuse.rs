@@ -40,7 +40,7 @@ pub(super) fn reason(pool: &Pool, pending: &Pending, turn: &Turn<'_>, found: &Fo
     let reasons: Vec<Option<Excluded>> = members.iter().map(|member| evaluate(member, &ask).excluded).collect();
     let candidates = || reasons.iter().flatten().filter(|e| !e.by.is_structural());
     let lifted = candidates().filter(|e| is_limit(&e.by)).filter_map(|e| e.until).min();
-    let crowded = candidates().any(|e| e.momentary && !matches!(e.by, Exclusion::Cooldown(..)));
+    let crowded = found.preferred.crowded || candidates().any(Excluded::is_crowd);
     if found.strict {
         let all_limited = candidates().all(|e| is_limit(&e.by));
         return match lifted.filter(|_| all_limited) {
@@ -77,7 +77,7 @@ fn limited_for(until: Timestamp, now: Timestamp) -> i64 {
 }
 
 fn chance_in(found: &Found, now: Timestamp) -> i64 {
-    found.survey.chance().map_or(SECOND, |until| until.since(now).clamp(SECOND, LONGEST_CHANCE_MS))
+    found.chance().map_or(SECOND, |until| until.since(now).clamp(SECOND, LONGEST_CHANCE_MS))
 }
 
 impl State {
@@ -92,10 +92,10 @@ impl State {
         let elapsed_us = pending.elapsed_us(turn);
         self.end_wait(turn, &mut pending, WaitEnd::GaveUp);
         self.counters.decided(Outcome::Refused, elapsed_us);
+        pending.withdraw();
         if pending.sticky.result == StickyResult::StrictFailed {
             self.counters.stuck(StickyResult::StrictFailed);
         }
-        pending.withdraw();
         self.answer(&mut pending, Err(refusal));
     }
 

@@ -4,6 +4,7 @@
 use crate::domain::id::AccountId;
 use crate::domain::key::{BindingTarget, StickyMode};
 use crate::domain::route::{RouteRequest, StickyResult};
+use crate::domain::time::Timestamp;
 
 use super::exclusion::Excluded;
 use super::filter::{Ask, Reach};
@@ -33,6 +34,42 @@ pub(super) struct Found {
     pub(super) strict: bool,
     /// The session waits for this account alone.
     pub(super) wait_for: Option<AccountId>,
+    /// What may become of the accounts that the key prefers, when the pool was looked at in their place.
+    pub(super) preferred: Hope,
+}
+
+/// Whether waiting for accounts helps.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hope {
+    /// One of them lacks room for the moment only.
+    pub(super) momentary: bool,
+    /// It is so for want of room, not for a short rest.
+    pub(super) crowded: bool,
+    /// When the first of them is known to be back.
+    pub(super) chance: Option<Timestamp>,
+}
+
+impl Hope {
+    fn of(survey: &Survey) -> Self {
+        let crowded = survey.momentary().any(Excluded::is_crowd);
+        Self { momentary: survey.momentary().next().is_some(), crowded, chance: survey.chance() }
+    }
+}
+
+impl Found {
+    fn new(survey: Survey, reach: Reach, strict: bool) -> Self {
+        Self { survey, reach, strict, wait_for: None, preferred: Hope::default() }
+    }
+
+    /// True when waiting may help.
+    pub(super) fn is_worth_a_wait(&self) -> bool {
+        self.wait_for.is_some() || self.preferred.momentary || self.survey.momentary().next().is_some()
+    }
+
+    /// When trying again could succeed without any news.
+    pub(super) fn chance(&self) -> Option<Timestamp> {
+        [self.survey.chance(), self.preferred.chance].into_iter().flatten().min()
+    }
 }
 
 /// What selection reads and, for stickiness and its caches, touches.
@@ -50,21 +87,24 @@ impl Selector<'_> {
         let binding = pending.request.key.binding(pending.request.platform).copied();
         let strict = binding.is_some_and(|b| b.strict);
         pending.sticky.result = StickyResult::None;
-        let reach = match binding.map(|b| b.target) {
-            None => Reach::Pool,
-            Some(BindingTarget::Group(group)) => Reach::Group(group),
+        let (reach, preferred) = match binding.map(|b| b.target) {
+            None => (Reach::Pool, Hope::default()),
+            Some(BindingTarget::Group(group)) => (Reach::Group(group), Hope::default()),
             Some(BindingTarget::Account(account)) => {
                 let reach = Reach::Account(account);
                 let survey = survey(self.pool, &pending.ask(self.turn, reach));
                 if strict || survey.winner.is_some() {
-                    return Found { survey, reach, strict, wait_for: None };
+                    return Found::new(survey, reach, strict);
                 }
-                Reach::Pool
+                (Reach::Pool, Hope::of(&survey))
             }
         };
-        let found = self.within(pending, reach, strict);
+        let found = Found { preferred, ..self.within(pending, reach, strict) };
         let fallback = reach != Reach::Pool && !strict && found.survey.winner.is_none() && found.wait_for.is_none();
-        if fallback { self.within(pending, Reach::Pool, false) } else { found }
+        if !fallback {
+            return found;
+        }
+        Found { preferred: Hope::of(&found.survey), ..self.within(pending, Reach::Pool, false) }
     }
 
     /// The session's account or the best one.
@@ -103,7 +143,7 @@ impl Selector<'_> {
     fn best_leaving(&mut self, pending: &Pending, reach: Reach, strict: bool, leaving: Option<AccountId>) -> Found {
         let ask = Ask { leaving, ..pending.ask(self.turn, reach) };
         let survey = shortlist::pick(self.pool, &ask).unwrap_or_else(|| survey(self.pool, &ask));
-        Found { survey, reach, strict, wait_for: None }
+        Found::new(survey, reach, strict)
     }
 
     /// A strict session: its account or an error.
@@ -111,7 +151,7 @@ impl Selector<'_> {
         let survey = survey_one(self.pool, account, &pending.ask(self.turn, reach));
         let usable = survey.winner.is_some();
         pending.sticky.result = if usable { hit(pending) } else { StickyResult::StrictFailed };
-        Found { survey, reach, strict: true, wait_for: None }
+        Found::new(survey, reach, true)
     }
 
     /// The bound account is usable: it wins outright, unless it is slow, failing or almost empty and another is better.
@@ -130,7 +170,7 @@ impl Selector<'_> {
             }
         }
         pending.sticky.result = hit(pending);
-        Found { survey: Survey::of(bound), reach, strict, wait_for: None }
+        Found::new(Survey::of(bound), reach, strict)
     }
 
     /// The bound account has no room at the moment: a short wait, then elsewhere without rebinding.
@@ -139,7 +179,7 @@ impl Selector<'_> {
         let may = pending.request.may_wait && !pending.session_wait_over && !pending.timed_out;
         if may && self.turn.settings.sticky_slot_wait_ms > 0 && (self.session_may_wait)(account) {
             pending.sticky.result = StickyResult::None;
-            return Found { survey: Survey::of(bound), reach, strict, wait_for: Some(account) };
+            return Found { wait_for: Some(account), ..Found::new(Survey::of(bound), reach, strict) };
         }
         pending.sticky.result = StickyResult::Overflow;
         self.best(pending, reach, strict)

@@ -16,11 +16,22 @@ use super::stats::{Line, Outcome, WaitEnd};
 /// An answer of the billing actor that takes longer than this was lost with a rebuilt actor.
 const ADMISSION_LOST_MS: i64 = 5 * SECOND;
 
+/// What the change of an account means to a waiter.
+#[derive(Debug, Clone, Copy)]
+enum News {
+    /// It may be served now.
+    Look,
+    /// Not before this moment.
+    Later(Timestamp),
+    /// Nothing.
+    Nothing,
+}
+
 impl State {
     /// Nobody can serve now: wait if that may help, else refuse.
     pub(super) fn wait_or_refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found) {
         let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
-        let worth = incomplete.is_some() || found.wait_for.is_some() || found.survey.momentary().next().is_some();
+        let worth = incomplete.is_some() || found.is_worth_a_wait();
         if !worth || !pending.request.may_wait || pending.timed_out {
             let refusal = match pending.unaffordable.is_empty() {
                 true => refuse::reason(&self.pool, &pending, turn, &found),
@@ -38,7 +49,7 @@ impl State {
             self.decide(turn, pending);
             return;
         }
-        let chance = [found.survey.chance(), incomplete].into_iter().flatten().min();
+        let chance = [found.chance(), incomplete].into_iter().flatten().min();
         let session = found.wait_for;
         if first {
             self.counters.decided(Outcome::Queued, pending.elapsed_us(turn));
@@ -152,8 +163,12 @@ impl State {
     fn serve_key(&mut self, turn: &Turn<'_>, key: KeyId, changed: Option<AccountId>) -> bool {
         let lane: Vec<AttemptId> = self.queue.pool.lane(key).collect();
         for attempt in lane {
-            let concerned = self.pending.get(&attempt).is_some_and(|p| self.concerns(turn, p, changed));
-            let Some(pending) = concerned.then(|| self.take_out(attempt)).flatten() else { continue };
+            let Some(news) = self.pending.get(&attempt).map(|p| self.news(turn, p, changed)) else { continue };
+            let News::Look = news else {
+                self.expect(attempt, news);
+                continue;
+            };
+            let Some(pending) = self.take_out(attempt) else { continue };
             if self.decide(turn, pending) {
                 self.queue.pool.had_turn(key);
                 return true;
@@ -170,16 +185,32 @@ impl State {
         !full || self.queue.sessions_waiting(account) > 0
     }
 
-    /// True when the change of an account could let this waiter go on.
-    fn concerns(&self, turn: &Turn<'_>, pending: &Pending, changed: Option<AccountId>) -> bool {
-        let Some(account) = changed else { return true };
+    /// What the change of an account means to this waiter.
+    fn news(&self, turn: &Turn<'_>, pending: &Pending, changed: Option<AccountId>) -> News {
+        let Some(account) = changed else { return News::Look };
         if let Some((waits_for, _)) = pending.wait.and_then(|wait| wait.session) {
-            return waits_for == account;
+            return if waits_for == account { News::Look } else { News::Nothing };
         }
-        let Some(member) = self.pool.get(account) else { return true };
+        let Some(member) = self.pool.get(account) else { return News::Look };
+        if pending.request.key.binding(pending.request.platform).is_some() {
+            return News::Look;
+        }
         let ask = pending.ask(turn, Reach::Pool);
-        pending.request.key.binding(pending.request.platform).is_some()
-            || check(member, &ask, &Rates::of(&member.view, turn.now)).map_or_else(|e| e.soft, |_| true)
+        match check(member, &ask, &Rates::of(&member.view, turn.now)) {
+            Err(excluded) if !excluded.soft => excluded.until.map_or(News::Nothing, News::Later),
+            _ => News::Look,
+        }
+    }
+
+    /// The account rests, but is known to be back at a moment that was not known when the wait began: nothing else would
+    /// wake the waiter then.
+    fn expect(&mut self, attempt: AttemptId, news: News) {
+        let (News::Later(until), Some(wait)) = (news, self.pending.get_mut(&attempt).and_then(|p| p.wait.as_mut()))
+        else {
+            return;
+        };
+        wait.chance = Some(wait.chance.map_or(until, |chance| chance.min(until)));
+        self.next_due = Some(self.next_due.map_or(until, |due| due.min(until)));
     }
 
     /// Time has passed.
@@ -232,7 +263,7 @@ impl State {
     /// Attempts whose answer from another actor is overdue. An account's late answer is still awaited, unanswered, because
     /// its slot is counted until then.
     fn sweep(&mut self, turn: &Turn<'_>) {
-        let lost: Vec<AttemptId> = self
+        let mut lost: Vec<AttemptId> = self
             .pending
             .values()
             .filter(|p| match p.phase {
@@ -242,10 +273,11 @@ impl State {
             })
             .map(|p| p.attempt())
             .collect();
+        lost.sort_unstable();
         for attempt in lost {
             let Some(mut pending) = self.pending.remove(&attempt) else { continue };
             if let Phase::Acquiring(_) = pending.phase {
-                pending.admission = None;
+                pending.withdraw();
                 self.end_wait(turn, &mut pending, WaitEnd::GaveUp);
                 self.answer(&mut pending, Err(refuse::plain(RefusalReason::PoolBusy, Some(SECOND))));
                 self.hold(pending);

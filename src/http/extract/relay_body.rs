@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 use actix_web::web;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -19,6 +19,8 @@ const LEAST_RATE: usize = 1_024;
 const LONGEST: Duration = Duration::from_secs(120);
 /// Decoded bytes produced per step.
 const STEP: usize = 64 * 1024;
+/// Room made at once for a body that says how long it is; a longer one grows as its bytes come.
+const ROOM: usize = 1024 * 1024;
 /// Compressed bodies above this are decoded off the worker.
 const SMALL: usize = 16 * 1024;
 
@@ -38,7 +40,7 @@ enum Encoding {
 /// Too large, too slow, cut, or encoded in an unknown or broken way.
 pub async fn read(headers: &HeaderMap, payload: web::Payload, limit: usize) -> Result<Bytes, RelayError> {
     let encoding = encoding(headers)?;
-    let raw = collect(payload, limit).await?;
+    let raw = collect(payload, declared(headers), limit).await?;
     match encoding {
         Encoding::Identity => Ok(raw),
         _ if raw.len() <= SMALL => decode(encoding, &raw, limit),
@@ -58,7 +60,12 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, RelayError> {
     }
 }
 
-async fn collect(mut payload: web::Payload, limit: usize) -> Result<Bytes, RelayError> {
+fn declared(headers: &HeaderMap) -> usize {
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    length.unwrap_or(0)
+}
+
+async fn collect(mut payload: web::Payload, declared: usize, limit: usize) -> Result<Bytes, RelayError> {
     let started = Instant::now();
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
@@ -76,6 +83,7 @@ async fn collect(mut payload: web::Payload, limit: usize) -> Result<Bytes, Relay
             Some(Ok(chunk)) if first.is_none() => first = Some(chunk),
             Some(Ok(chunk)) => {
                 if let Some(first) = first.replace(Bytes::new()).filter(|bytes| !bytes.is_empty()) {
+                    rest.reserve(declared.min(ROOM));
                     rest.extend_from_slice(&first);
                 }
                 rest.extend_from_slice(&chunk);
