@@ -16,6 +16,7 @@ mod stage;
 mod traffic;
 mod upstream;
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How long the fault tests are: `QUOTALANE_KILL_ROUNDS` (3) and, with `QUOTALANE_FAULTS=full`, outages of 60 s instead of 8.
@@ -32,8 +33,11 @@ fn length() -> Length {
     Length { rounds, outage: Duration::from_secs(if full { 60 } else { 8 }) }
 }
 
-/// Runs a test on a runtime of its own, with errors as panics.
+/// Runs a test on a runtime of its own, with errors as panics; one at a time, whatever the runner does: two would measure
+/// each other.
 fn run(test: impl Future<Output = anyhow::Result<()>>) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     if let Err(error) = runtime.block_on(test) {
         panic!("{error:#}");

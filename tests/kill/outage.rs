@@ -77,13 +77,16 @@ fn a_frozen_cache_makes_no_client_wait() {
     });
 }
 
-struct Stores {
-    mariadb: Store,
-    redis: Store,
+/// The stores of a scene.
+pub struct Stores {
+    /// SQL.
+    pub mariadb: Store,
+    /// Cache.
+    pub redis: Store,
 }
 
 /// Runs a scene on private stores; says so when they are not installed.
-fn with_stores(scene: impl AsyncFnOnce(Stage, &mut Stores) -> anyhow::Result<()>) {
+pub fn with_stores(scene: impl AsyncFnOnce(Stage, &mut Stores) -> anyhow::Result<()>) {
     if !stores::installed() {
         assert!(!required(), "MariaDB and Redis are required and not installed");
         eprintln!("not run: MariaDB or Redis is not installed");

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::checker;
 use crate::evidence::{Evidence, Request};
+use crate::outage::with_stores;
 use crate::stage::Stage;
 use crate::traffic::{self, Exchange};
 use crate::{length, run};
@@ -22,26 +23,32 @@ const OBLIGATIONS: [&str; 3] =
 
 #[test]
 fn kill_9_under_load_loses_nothing_and_books_nothing_twice() {
-    run(async {
-        let mut stage = Stage::embedded().await?;
-        let mut exchanges = Vec::new();
-        let mut before = Vec::new();
-        for round in 1..=length().rounds {
-            let pause = Duration::from_millis(rand::rng().random_range(500..3000));
-            exchanges.extend(one_kill(&mut stage, pause).await?);
-            let took = stage.restart().await?;
-            assert!(took <= READY, "round {round}: ready after {took:?}");
-            let evidence = settled(&stage, &exchanges, before).await?;
-            let interrupted = evidence.requests.iter().filter(|row| row.status == "interrupted").count();
-            eprintln!(
-                "round {round}: killed after {pause:?}, ready after {took:?}, {} rows, {interrupted} interrupted",
-                evidence.requests.len()
-            );
-            checker::check(&evidence)?;
-            before = evidence.requests;
-        }
-        Ok(())
-    });
+    run(async { all_rounds(Stage::embedded().await?).await });
+}
+
+#[test]
+fn kill_9_on_mariadb_and_redis_loses_nothing_and_books_nothing_twice() {
+    with_stores(async |stage, _| all_rounds(stage).await);
+}
+
+async fn all_rounds(mut stage: Stage) -> anyhow::Result<()> {
+    let mut exchanges = Vec::new();
+    let mut before = Vec::new();
+    for round in 1..=length().rounds {
+        let pause = Duration::from_millis(rand::rng().random_range(500..3000));
+        exchanges.extend(one_kill(&mut stage, pause).await?);
+        let took = stage.restart().await?;
+        anyhow::ensure!(took <= READY, "round {round}: ready after {took:?}");
+        let evidence = settled(&stage, &exchanges, before).await?;
+        let interrupted = evidence.requests.iter().filter(|row| row.status == "interrupted").count();
+        eprintln!(
+            "round {round}: killed after {pause:?}, ready after {took:?}, {} rows, {interrupted} interrupted",
+            evidence.requests.len()
+        );
+        checker::check(&evidence)?;
+        before = evidence.requests;
+    }
+    Ok(())
 }
 
 /// Load, health, `kill -9`; what the clients saw.

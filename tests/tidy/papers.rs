@@ -47,6 +47,20 @@ fn both_readmes_say_the_same_commands() {
 }
 
 #[test]
+fn links_lead_somewhere() {
+    let mut offenders = Vec::new();
+    for path in tree::files().iter().filter(|path| path.ends_with(".md") && !path.starts_with("tests/data/")) {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for link in links(&tree::read(path).unwrap_or_default()) {
+            if !tree::root().join(folder).join(&link).exists() {
+                offenders.push(format!("{path}: {link}"));
+            }
+        }
+    }
+    assert_none("a link leads nowhere:", &offenders);
+}
+
+#[test]
 fn readme_targets_exist_in_the_makefile() {
     let makefile = tree::read("Makefile").unwrap_or_default();
     let mut offenders = Vec::new();
@@ -81,6 +95,16 @@ fn banned_crates_are_not_locked() {
     let offenders: Vec<String> =
         banned.filter(|name| lock.contains(&format!("name = \"{name}\"\n"))).map(str::to_owned).collect();
     assert_none("deny.toml bans it, Cargo.lock has it:", &offenders);
+}
+
+/// The targets of a paper's relative links, without anchors.
+fn links(text: &str) -> Vec<String> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.split('#').next().unwrap_or_default().to_owned())
+        .filter(|target| !target.is_empty() && !target.contains("://"))
+        .collect()
 }
 
 /// The commands of a paper: the lines of its shell blocks, without prompts and comments.
