@@ -185,6 +185,13 @@ impl Pending {
         }
     }
 
+    /// Undoes the admission of a request that gets no account: it counts in no rate (`access.md` §10).
+    pub(super) fn withdraw(&mut self) {
+        if let Some(Admission { hold, .. }) = self.admission.take() {
+            hold.withdraw();
+        }
+    }
+
     /// The question to the billing actor; `None` when the request needs no admission.
     pub(super) fn admit(&self) -> Option<Admit> {
         let admission = self.request.admission?;

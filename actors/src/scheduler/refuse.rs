@@ -86,6 +86,7 @@ impl State {
         let elapsed_us = pending.elapsed_us(turn);
         self.end_wait(turn, &mut pending, WaitEnd::GaveUp);
         self.counters.decided(Outcome::Refused, elapsed_us);
+        pending.withdraw();
         if pending.sticky.result == StickyResult::StrictFailed {
             self.counters.stuck(StickyResult::StrictFailed);
         }

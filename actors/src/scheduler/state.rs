@@ -283,7 +283,9 @@ impl State {
     /// Attempts that asked this account ask another one.
     fn reroute(&mut self, turn: &Turn<'_>, account: AccountId) {
         let asked = self.pending.values().filter(|p| p.phase == Phase::Acquiring(account));
-        let attempts: Vec<AttemptId> = asked.map(|p| p.attempt()).collect();
+        let mut attempts: Vec<AttemptId> = asked.map(|p| p.attempt()).collect();
+        // The order of the table is chance; a decision must not be.
+        attempts.sort_unstable();
         for attempt in attempts {
             if let Some(mut pending) = self.pending.remove(&attempt) {
                 pending.refused.push((account, turn.now.plus(SECOND)));

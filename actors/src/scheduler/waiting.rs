@@ -259,7 +259,7 @@ impl State {
     /// Attempts whose answer from another actor is overdue. An account's late answer is still awaited, unanswered, because
     /// its slot is counted until then.
     fn sweep(&mut self, turn: &Turn<'_>) {
-        let lost: Vec<AttemptId> = self
+        let mut lost: Vec<AttemptId> = self
             .pending
             .values()
             .filter(|p| match p.phase {
@@ -269,10 +269,11 @@ impl State {
             })
             .map(|p| p.attempt())
             .collect();
+        lost.sort_unstable();
         for attempt in lost {
             let Some(mut pending) = self.pending.remove(&attempt) else { continue };
             if let Phase::Acquiring(_) = pending.phase {
-                pending.admission = None;
+                pending.withdraw();
                 self.end_wait(turn, &mut pending, WaitEnd::GaveUp);
                 self.answer(&mut pending, Err(refuse::plain(RefusalReason::PoolBusy, Some(SECOND))));
                 self.hold(pending);

@@ -3,6 +3,14 @@
 //!
 //! `QUOTALANE_SIM_SEED=n` replays one seed and prints what happens; `QUOTALANE_SIM_SEEDS=n` changes how many are played.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails loudly, and prints the seed that is replayed"
+)]
+
 mod accounts;
 mod agenda;
 mod clients;

@@ -20,7 +20,7 @@ impl Trace {
     pub fn note(&mut self, now: Timestamp, line: Arguments<'_>) {
         self.lines += 1;
         // Hashing never fails.
-        let _ = write!(self, "{} {line}\n", now.0);
+        let _ = writeln!(self, "{} {line}", now.0);
         if self.print {
             println!("{:>10} {line}", now.0 - actors::testing::START.0);
         }

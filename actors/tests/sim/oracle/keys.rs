@@ -26,7 +26,7 @@ pub struct SlotBook {
     live: BTreeSet<RequestId>,
     /// Live as far as the ledger can know: given back ones are still on their way.
     counted: BTreeSet<RequestId>,
-    admitted: VecDeque<Timestamp>,
+    admitted: VecDeque<(Timestamp, RequestId)>,
     /// When the ledger last had no free slot to give.
     full_at: Timestamp,
 }
@@ -44,7 +44,7 @@ impl SlotBook {
     }
 
     fn exceeded(&self, now: Timestamp) -> Option<String> {
-        let recent = self.admitted.iter().rev().take_while(|at| now.since(**at) < MINUTE).count();
+        let recent = self.admitted.iter().rev().take_while(|(at, _)| now.since(*at) < MINUTE).count();
         if self.limit > 0 && self.live.len() >= self.limit {
             return Some(format!("more than {} requests at once", self.limit));
         }
@@ -54,8 +54,12 @@ impl SlotBook {
     fn take(&mut self, now: Timestamp, request: RequestId) {
         self.live.insert(request);
         self.counted.insert(request);
-        self.admitted.push_back(now);
+        self.admitted.push_back((now, request));
         self.note_full(now);
+    }
+
+    fn uncount(&mut self, request: RequestId) {
+        self.admitted.retain(|(_, admitted)| *admitted != request);
     }
 
     fn heard(&mut self, now: Timestamp, request: RequestId) {
@@ -129,6 +133,14 @@ impl KeyBook {
         }
     }
 
+    /// A request counts nowhere.
+    fn uncount(&mut self, request: RequestId) {
+        self.slots.uncount(request);
+        for (_, counted) in &mut self.windows {
+            counted.retain(|entry| entry.request != request);
+        }
+    }
+
     /// Reservations become what was used.
     pub fn correct(&mut self, request: RequestId, tokens: i64, cost: i64) {
         for (window, counted) in &mut self.windows {
@@ -183,6 +195,17 @@ impl Oracle {
         let twice = std::mem::replace(&mut permit.given_back, true);
         self.free_slots(returned.key, returned.user, returned.request);
         self.demand(!twice, || format!("the permit of request {} was given back twice", returned.request.0));
+    }
+
+    /// The admission of a request is undone.
+    pub fn uncount(&mut self, request: RequestId) {
+        let Some(permit) = self.permits.get(&request) else { return };
+        if let Some(book) = self.keys.get_mut(&permit.key) {
+            book.uncount(request);
+        }
+        if let Some(book) = self.owners.get_mut(&permit.user) {
+            book.uncount(request);
+        }
     }
 
     /// The ledger hears of it.

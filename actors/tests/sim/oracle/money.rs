@@ -94,11 +94,13 @@ pub struct HoldBook {
     heard: bool,
     pub expires: Timestamp,
     expired: bool,
+    /// The request got no account: it may count nowhere.
+    pub fruitless: bool,
 }
 
 impl HoldBook {
     pub fn new(key: KeyId, amount: i64, starts: Starts, expires: Timestamp) -> Self {
-        Self { key, amount, starts, resolved: None, heard: false, expires, expired: false }
+        Self { key, amount, starts, resolved: None, heard: false, expires, expired: false, fruitless: false }
     }
 }
 
@@ -119,9 +121,13 @@ impl Oracle {
             Resolution::Release | Resolution::Withdraw => (0, 0),
         };
         let held = if hold.expired { 0 } else { hold.amount };
+        let withdrawn = ended.resolution == Resolution::Withdraw;
         if let Some(key) = self.keys.get_mut(&hold.key) {
             key.money.resolve(&hold.starts, held, charge);
             key.correct(ended.request, tokens, charge);
+        }
+        if withdrawn {
+            self.uncount(ended.request);
         }
     }
 
@@ -154,6 +160,9 @@ impl World {
         let lost = stats.expired > 0 && !self.oracle.billing_died;
         self.oracle.demand(!lost, || format!("{} holds or permits had to be freed", stats.expired));
         self.oracle.settle_permits();
+        let counted = |hold: &&HoldBook| hold.fruitless && hold.resolved != Some(Resolution::Withdraw);
+        let counted = self.oracle.holds.values().filter(counted).count();
+        self.oracle.demand(counted == 0, || format!("{counted} requests without an account count in rates"));
         let unresolved = self.oracle.holds.values().filter(|hold| hold.resolved.is_none()).count();
         self.oracle.demand(unresolved == 0, || format!("{unresolved} holds were never resolved"));
         let keys: Vec<KeyId> = self.oracle.keys.keys().copied().collect();

@@ -124,6 +124,10 @@ impl World {
             return;
         }
         let (now, request, reason) = (self.now, &asking.request, refusal.reason);
+        if let Some(hold) = self.oracle.holds.get_mut(&request.attempt.request).filter(|_| request.admission.is_some())
+        {
+            hold.fruitless = true;
+        }
         let wrong = match reason {
             R::ConcurrencyKey | R::ConcurrencyUser => self.oracle.has_slot(now, &request.key, CALM_MS),
             R::PoolLimited | R::PoolBusy | R::NoAccount | R::ModelNotFound | R::DedicatedUnavailable => {
