@@ -145,6 +145,7 @@ impl World {
             }
             Call::SaveStatus(generation, status, reason) => self.save_status(id, generation, status, reason),
             Call::Probe(generation, credential) => {
+                self.trace.saw("free_probe");
                 let result = self.vendor.probe(self.now, id, credential.version);
                 self.answer_later(who, Message::Probed(Probed { generation, result }));
             }
@@ -155,6 +156,7 @@ impl World {
                     self.now,
                     format_args!("account {id} exchanges version {}: {}", base.version, result.is_ok()),
                 );
+                self.trace.saw(if result.is_ok() { "exchange_ok" } else { "exchange_failed" });
                 self.oracle.demand(broken.is_none(), || broken.unwrap_or_default());
                 let ms = self.port_delay();
                 self.after(ms, Event::Exchanged { account: id, generation, base, result });
@@ -202,6 +204,7 @@ impl World {
                 self.exchange_over(id, generation, Ok(stored));
             }
             Err(_) => {
+                self.trace.saw("token_unsaved");
                 let wait = STORE_AGAIN[tries.min(STORE_AGAIN.len() - 1)];
                 self.after(wait, Event::SaveToken { account: id, generation, seen, new, tries: tries + 1 });
             }

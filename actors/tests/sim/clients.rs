@@ -173,6 +173,7 @@ impl World {
             let attempt = client.attempt();
             if let Err(refusal) = &answer {
                 self.trace.note(self.now, format_args!("client {n} is refused: {:?}", refusal.reason));
+                self.trace.saw(refusal.reason.condition());
                 self.refused(n, refusal);
             }
             self.oracle.answered(attempt);
@@ -186,6 +187,12 @@ impl World {
         let client = &mut self.clients[n];
         match client.answer.take() {
             Some(Ok(grant)) => {
+                let notes = grant.notes;
+                self.trace.saw(notes.sticky.label());
+                let special =
+                    [(notes.probe, "probe"), (notes.pool_floor, "pool_floor"), (notes.waited_ms > 0, "queued")];
+                special.into_iter().filter(|(was, _)| *was).for_each(|(_, what)| self.trace.saw(what));
+                let client = &mut self.clients[n];
                 client.switches += u32::from(client.last.is_some());
                 client.admission = grant.admission.or(client.admission.take());
                 client.lease = Some(grant.lease);
@@ -205,6 +212,8 @@ impl World {
             return false;
         }
         client.paused = true;
+        self.trace.saw("lone_pause");
+        let client = &mut self.clients[n];
         client.excluded.clear();
         self.next_step(n, LONE_PAUSE_MS, Step::Ask);
         true
@@ -249,6 +258,7 @@ impl World {
             (Some(Ok(newer)), Some(lease)) => {
                 let broken = newer.version <= lease.credential.version;
                 lease.credential = newer;
+                self.trace.saw("token_replaced");
                 self.oracle.demand(!broken, || format!("client {n} was given a token that is not newer"));
                 self.start_call(n);
             }
@@ -296,6 +306,7 @@ impl World {
         (client.answer, client.token, client.token_answer) = (None, None, None);
         self.oracle.left(attempt);
         if asking {
+            self.trace.saw("left_asking");
             drop(self.tell(Who::Scheduler, Message::LeaveQueue(attempt)));
         }
         let used = self.leave_call(n);

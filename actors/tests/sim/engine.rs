@@ -140,6 +140,12 @@ impl World {
         let result = self.billing.on_admit(self.now, &self.plan.settings, asked, &self.outbox);
         self.trace
             .note(self.now, format_args!("admission of {}: {:?}", admit.attempt.request.0, result.as_ref().err()));
+        if matches!(result, Err(actors::billing::messages::AdmitRefused::KeyBusy)) {
+            self.trace.saw("key_busy");
+        }
+        if matches!(result, Err(actors::billing::messages::AdmitRefused::UserBusy)) {
+            self.trace.saw("user_busy");
+        }
         self.oracle.admission(self.now, admit, result.as_ref().err());
         let decided = AdmitDecided { attempt: admit.attempt, result };
         // When the scheduler is gone, the answer is dropped and its guards give everything back.
@@ -157,6 +163,7 @@ impl World {
         }
         let freed = self.billing.on_sweep(self.now);
         self.oracle.swept(self.now);
+        freed.iter().for_each(|_| self.trace.saw("permit_expired"));
         freed.into_iter().for_each(|permit| self.tell_freed(permit));
         self.after(MINUTE, Event::Sweep(life));
     }
@@ -199,12 +206,17 @@ impl World {
         drop(mailbox.die());
         match who {
             Who::Scheduler => {
+                self.trace.saw("scheduler_died");
                 self.oracle.scheduler_died(self.now);
                 self.scheduler = SchedulerMachine::new(7);
                 self.find_answers();
             }
-            Who::Account(id) => self.account_dies(id),
-            Who::Billing | Who::Usage => {}
+            Who::Account(id) => {
+                self.trace.saw("account_died");
+                self.account_dies(id);
+            }
+            Who::Billing => self.trace.saw("billing_died"),
+            Who::Usage => self.trace.saw("usage_died"),
         }
         let ms = self.dice.within(0, 2);
         self.after(ms, Event::Died(who));

@@ -191,6 +191,7 @@ impl World {
             },
             Message::Reread(m) => match self.sink.work.remove(&m.generation) {
                 Some(Work::Reread(after, limit)) => {
+                    self.trace.saw("journal_reread");
                     let result = self.sink_up().map(|()| self.journal.reread(&after, limit));
                     Message::Reread(RereadFinished { result, ..m })
                 }
@@ -225,6 +226,7 @@ impl World {
         batch.positions.iter().for_each(|position| self.check_position(position));
         // The commit worked, but its answer was lost.
         if self.plan.faults.duplicate_percent > 0 && self.dice.chance(5) {
+            self.trace.saw("commit_unsure");
             return Err(PortError("connection lost".to_owned()));
         }
         Ok(receipt)
@@ -233,6 +235,7 @@ impl World {
     fn set_aside(&mut self, event: &UsageEvent) -> Result<(), PortError> {
         self.sink_up()?;
         let poison = self.is_poison(event);
+        self.trace.saw("set_aside");
         self.oracle.demand(poison, || format!("a sound usage event {:?} was set aside", key_of(event)));
         self.sink.set_aside.insert(key_of(event));
         Ok(())

@@ -11,7 +11,7 @@ use actors::domain::account::AccountSpec;
 use actors::domain::credential::Credential;
 use actors::domain::key::KeyPolicy;
 use actors::domain::settings::Settings;
-use actors::domain::time::{DAY, HOUR, SECOND, Timestamp};
+use actors::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use actors::testing::START;
 
 use super::dice::Dice;
@@ -19,8 +19,10 @@ use super::dice::Dice;
 pub use callers::Caller;
 pub use faults::{Faults, Outage, Victim, Weather};
 
-/// How long callers keep coming.
+/// How long callers keep coming, mostly.
 pub const TRAFFIC_MS: i64 = 90 * SECOND;
+/// … and when breakers and long rests are to be seen.
+pub const LONG_TRAFFIC_MS: i64 = 12 * MINUTE;
 
 /// Everything that is fixed before the first event.
 pub struct Plan {
@@ -38,8 +40,9 @@ impl Plan {
         let start = START.plus(dice.pick(&[0, 9 * HOUR, DAY - 40 * SECOND]));
         let accounts = accounts::accounts(dice, start);
         let keys = keys::keys(dice, accounts.len());
-        let faults = Faults::of(dice, start, accounts.len());
-        let callers = callers::callers(dice, start, keys.len());
+        let lasts_ms = dice.pick(&[TRAFFIC_MS, TRAFFIC_MS, LONG_TRAFFIC_MS]);
+        let faults = Faults::of(dice, (start, lasts_ms), accounts.len());
+        let callers = callers::callers(dice, (start, lasts_ms), keys.len());
         Self { start, settings: settings(dice), accounts, keys, callers, faults }
     }
 }

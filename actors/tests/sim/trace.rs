@@ -1,5 +1,6 @@
 //! What happened, as a fingerprint; printed line by line when one seed is replayed.
 
+use std::collections::BTreeMap;
 use std::fmt::{Arguments, Write};
 
 use actors::domain::time::Timestamp;
@@ -10,11 +11,13 @@ pub struct Trace {
     hash: u64,
     pub lines: u64,
     print: bool,
+    /// How often something worth testing happened.
+    pub seen: BTreeMap<&'static str, u64>,
 }
 
 impl Trace {
     pub fn new(print: bool) -> Self {
-        Self { hash: 0xCBF2_9CE4_8422_2325, lines: 0, print }
+        Self { hash: 0xCBF2_9CE4_8422_2325, lines: 0, print, seen: BTreeMap::new() }
     }
 
     pub fn note(&mut self, now: Timestamp, line: Arguments<'_>) {
@@ -24,6 +27,11 @@ impl Trace {
         if self.print {
             println!("{:>10} {line}", now.0 - actors::testing::START.0);
         }
+    }
+
+    /// Something happened that the faults are there for.
+    pub fn saw(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
     }
 
     pub fn fingerprint(&self) -> u64 {

@@ -40,6 +40,7 @@ impl World {
             _ => self.dice.within(1, QUICK_MS),
         };
         self.trace.note(self.now, format_args!("client {n} calls {account}: {}", judgement.verdict.as_str()));
+        self.trace.saw(judgement.verdict.as_str());
         let windows = self.windows();
         self.clients[n].call = Some(Call { started_at: self.now, judgement, windows });
         self.next_step(n, takes, Step::CallEnded);
@@ -161,6 +162,7 @@ impl World {
         let call = self.clients[n].call.as_ref()?;
         let begun = call.judgement.verdict == Verdict::Ok && self.now.since(call.started_at) > 200;
         self.clients[n].lease.as_ref()?;
+        self.trace.saw("left_calling");
         if self.dice.chance(30) {
             self.clients[n].call = None;
             return None;

@@ -235,6 +235,7 @@ impl World {
             return;
         }
         if self.dice.chance(self.plan.faults.duplicate_percent) {
+            self.trace.saw("duplicate");
             let again = (leases.clone(), holds.clone(), permits.clone());
             let late = self.dice.within(0, 3 * SECOND);
             self.after(late, Event::Outcomes(again.0, again.1, again.2));

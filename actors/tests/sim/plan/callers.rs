@@ -5,7 +5,6 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::{SECOND, Timestamp};
 
-use super::TRAFFIC_MS;
 use crate::dice::Dice;
 
 /// One client request.
@@ -28,13 +27,13 @@ pub struct Caller {
     pub leaves_after: Option<i64>,
 }
 
-pub fn callers(dice: &mut Dice, start: Timestamp, keys: usize) -> Vec<Caller> {
+pub fn callers(dice: &mut Dice, (start, lasts_ms): (Timestamp, i64), keys: usize) -> Vec<Caller> {
     let count = dice.pick(&[20, 45, 70, 110]);
     let bursty = dice.chance(40);
     let mut at = start;
     let mut callers: Vec<Caller> = Vec::new();
     for _ in 0..count {
-        let gap = if bursty && dice.chance(85) { dice.within(0, 40) } else { dice.within(0, 2 * TRAFFIC_MS / count) };
+        let gap = if bursty && dice.chance(85) { dice.within(0, 40) } else { dice.within(0, 2 * lasts_ms / count) };
         at = at.plus(gap);
         callers.push(caller(dice, at, keys));
     }

@@ -2,8 +2,10 @@
 
 use actors::domain::time::{MINUTE, SECOND, Timestamp};
 
-use super::TRAFFIC_MS;
 use crate::dice::Dice;
+
+/// When a run begins, and how long callers keep coming.
+type Span = (Timestamp, i64);
 
 /// How an upstream treats calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +117,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    pub fn of(dice: &mut Dice, start: Timestamp, accounts: usize) -> Self {
+    pub fn of(dice: &mut Dice, span: Span, accounts: usize) -> Self {
         let accounts = i64::try_from(accounts).unwrap();
         let mut faults = Self {
             delay_ms: dice.pick(&[0, 3, 40]),
@@ -127,37 +129,37 @@ impl Faults {
         if dice.chance(20) {
             return faults;
         }
-        faults.storms(dice, start, accounts);
+        faults.storms(dice, span, accounts);
         for outages in [&mut faults.store, &mut faults.vendor, &mut faults.sink] {
-            outages.extend(dice.maybe(30, |dice| outage(dice, start)));
+            outages.extend(dice.maybe(30, |dice| outage(dice, span)));
         }
-        faults.deaths(dice, start, accounts);
-        faults.people(dice, start, accounts);
+        faults.deaths(dice, span, accounts);
+        faults.people(dice, span, accounts);
         faults
     }
 
-    fn storms(&mut self, dice: &mut Dice, start: Timestamp, accounts: i64) {
+    fn storms(&mut self, dice: &mut Dice, span: Span, accounts: i64) {
         for account in 1..=accounts {
             for _ in 0..dice.pick(&[0, 0, 1, 2]) {
-                self.spells.push(spell(dice, start, Some(account)));
+                self.spells.push(spell(dice, span, Some(account)));
             }
         }
-        self.spells.extend(dice.maybe(20, |dice| spell(dice, start, None)));
+        self.spells.extend(dice.maybe(20, |dice| spell(dice, span, None)));
     }
 
-    fn deaths(&mut self, dice: &mut Dice, start: Timestamp, accounts: i64) {
+    fn deaths(&mut self, dice: &mut Dice, span: Span, accounts: i64) {
         for _ in 0..dice.pick(&[0, 0, 1, 3]) {
             let account = Victim::Account(dice.within(1, accounts));
             let victim = dice.pick(&[account, account, Victim::Scheduler, Victim::Billing, Victim::Usage]);
-            self.panics.push((moment(dice, start), victim));
+            self.panics.push((moment(dice, span), victim));
         }
     }
 
-    fn people(&mut self, dice: &mut Dice, start: Timestamp, accounts: i64) {
+    fn people(&mut self, dice: &mut Dice, span: Span, accounts: i64) {
         for account in 1..=accounts {
-            self.revocations.extend(dice.maybe(15, |dice| (moment(dice, start), account)));
-            self.reauthorised.extend(dice.maybe(6, |dice| (moment(dice, start), account)));
-            if let Some(at) = dice.maybe(8, |dice| moment(dice, start)) {
+            self.revocations.extend(dice.maybe(15, |dice| (moment(dice, span), account)));
+            self.reauthorised.extend(dice.maybe(6, |dice| (moment(dice, span), account)));
+            if let Some(at) = dice.maybe(8, |dice| moment(dice, span)) {
                 self.paused.extend([(at, account, false), (at.plus(dice.within(1, 30) * SECOND), account, true)]);
             }
         }
@@ -170,18 +172,18 @@ impl Faults {
     }
 }
 
-fn moment(dice: &mut Dice, start: Timestamp) -> Timestamp {
-    start.plus(dice.within(0, TRAFFIC_MS))
+fn moment(dice: &mut Dice, span: Span) -> Timestamp {
+    span.0.plus(dice.within(0, span.1))
 }
 
-fn outage(dice: &mut Dice, start: Timestamp) -> Outage {
-    let from = moment(dice, start);
+fn outage(dice: &mut Dice, span: Span) -> Outage {
+    let from = moment(dice, span);
     Outage { from, until: from.plus(dice.within(SECOND, 40 * SECOND)) }
 }
 
-fn spell(dice: &mut Dice, start: Timestamp, account: Option<i64>) -> Spell {
-    let from = moment(dice, start);
-    let longest = dice.pick(&[10 * SECOND, MINUTE]);
+fn spell(dice: &mut Dice, span: Span, account: Option<i64>) -> Spell {
+    let from = moment(dice, span);
+    let longest = dice.pick(&[10 * SECOND, MINUTE, span.1 / 2]);
     let until = from.plus(dice.within(SECOND, longest));
     Spell { account, from, until, weather: Weather::bad(dice, until), percent: dice.pick(&[30, 100, 100]) }
 }
