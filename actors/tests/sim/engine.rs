@@ -31,7 +31,7 @@ impl World {
         if let Message::AcquireDecided(decided) = &message {
             self.oracle.answered_by_account(self.now, decided.attempt);
         }
-        let (now, settings, s) = (self.now, &self.plan.settings, &mut self.scheduler);
+        let (now, settings, s) = (self.now, &self.told, &mut self.scheduler);
         let deeds = match message {
             Message::Route(request, reply) => s.on_route(now, settings, *request, reply),
             Message::LeaveQueue(attempt) => s.on_leave(now, settings, attempt),
@@ -52,7 +52,7 @@ impl World {
         }
         self.timer = None;
         self.trace.note(self.now, format_args!("scheduler ticks"));
-        let deeds = self.scheduler.on_tick(self.now, &self.plan.settings);
+        let deeds = self.scheduler.on_tick(self.now, &self.told);
         self.carry_out(deeds);
     }
 
@@ -75,19 +75,14 @@ impl World {
             Deed::Admit(admit) => {
                 let attempt = admit.attempt;
                 self.tell(Who::Billing, Message::Admit(admit)).err()?;
-                return Some(self.scheduler.on_admit_undelivered(self.now, &self.plan.settings, attempt));
+                return Some(self.scheduler.on_admit_undelivered(self.now, &self.told, attempt));
             }
             Deed::Acquire(account, acquire) => {
                 let attempt = acquire.attempt;
                 self.selected(account, &acquire);
                 if self.tell(Who::Account(account.0), Message::Acquire(acquire)).is_err() {
                     self.oracle.answered_by_account(self.now, attempt);
-                    return Some(self.scheduler.on_acquire_undelivered(
-                        self.now,
-                        &self.plan.settings,
-                        attempt,
-                        account,
-                    ));
+                    return Some(self.scheduler.on_acquire_undelivered(self.now, &self.told, attempt, account));
                 }
             }
             Deed::Ended(ended) => {
@@ -179,7 +174,7 @@ impl World {
             Who::Scheduler => {
                 self.scheduler = SchedulerMachine::new(7);
                 self.timer = None;
-                let deeds = self.scheduler.on_started(self.now, &self.plan.settings);
+                let deeds = self.scheduler.on_started(self.now, &self.told);
                 self.carry_out(deeds);
                 for id in self.wards.keys().copied().collect::<Vec<_>>() {
                     drop(self.tell(Who::Account(id), Message::Announce));

@@ -7,6 +7,7 @@ use actors::billing::messages::Admit;
 use actors::domain::account::AccountSpec;
 use actors::domain::key::KeyPolicy;
 use actors::domain::money::Nanos;
+use actors::domain::settings::Settings;
 use actors::guard::{HoldEnded, LeaseEnded, PermitReturned};
 
 use super::dice::Dice;
@@ -41,10 +42,14 @@ pub enum Sabotage {
     LostUsage,
     /// The scheduler's timer does not fire.
     Sleep,
+    /// The scheduler allows any number of retries.
+    RetryBudget,
+    /// The death of an actor lets a second exchange begin beside its own.
+    SecondExchange,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::AccountSlot,
         Self::AccountRate,
         Self::AccountTokens,
@@ -58,7 +63,17 @@ impl Sabotage {
         Self::LostPermit,
         Self::LostUsage,
         Self::Sleep,
+        Self::RetryBudget,
+        Self::SecondExchange,
     ];
+
+    pub fn settings_as(self, settings: &Settings) -> Settings {
+        let mut told = settings.clone();
+        if self == Self::RetryBudget {
+            told.failover_budget_min = 1_000;
+        }
+        told
+    }
 
     pub fn spec_as(self, mut spec: AccountSpec) -> AccountSpec {
         match self {

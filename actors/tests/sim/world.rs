@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::Receiver;
 
+use actors::domain::settings::Settings;
 use actors::domain::time::{MINUTE, SECOND, Timestamp};
 use actors::outbox::{Outbox, Outcome};
 use actors::testing::machines::{BillingMachine, Gate, Queue, SchedulerMachine};
@@ -38,6 +39,8 @@ pub struct World {
     heard: Receiver<Outcome>,
 
     pub scheduler: SchedulerMachine,
+    /// The settings that the scheduler is told.
+    pub told: Settings,
     pub timer: Option<Timestamp>,
     pub billing: BillingMachine,
     pub usage: Queue,
@@ -70,6 +73,7 @@ impl World {
             outbox,
             heard,
             scheduler: SchedulerMachine::new(7),
+            told: sabotage.settings_as(&plan.settings),
             timer: None,
             billing: BillingMachine::default(),
             usage: Queue::default(),

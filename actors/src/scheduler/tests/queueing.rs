@@ -1,10 +1,13 @@
 //! The wait list: order, bounds, timeouts, early refusal, leaving, draining (`scheduling.md` §10).
 
+use crate::domain::account::{Platform, Visibility};
 use crate::domain::id::{AccountId, AttemptId, KeyId, UserId};
+use crate::domain::key::{Binding, BindingTarget};
 use crate::domain::route::{RefusalReason, RouteRequest};
 use crate::domain::time::{MINUTE, SECOND};
+use crate::domain::window::Scope;
 use crate::scheduler::Grant;
-use crate::scheduler::tests::{Answer, World, key, request, sonnet, view};
+use crate::scheduler::tests::{Answer, World, cooling, key, request, sonnet, view};
 
 fn of_key(n: u128, id: i64, limit: u32) -> RouteRequest {
     request(n, &key(id, |k| k.concurrency_limit = limit))
@@ -212,4 +215,40 @@ fn after_a_start_accounts_get_a_second_to_announce_themselves() {
     assert!(matches!(world.answer(unlucky), Answer::Waiting));
     world.pass(SECOND / 2);
     assert!(matches!(world.answer(unlucky), Answer::Refused(refusal) if refusal.reason == RefusalReason::NoAccount));
+}
+
+#[test]
+fn a_waiter_is_woken_when_an_account_that_began_to_rest_during_its_wait_is_back() {
+    let (mut world, _running) = busy();
+    let attempt = world.ask(sonnet(1));
+    let back = world.now.plus(4 * SECOND);
+    world.adjust(1, |view| {
+        view.slots_used = 0;
+        view.cooldowns = cooling(Scope::All, "rate_limited", back, false);
+    });
+    assert!(matches!(world.answer(attempt), Answer::Waiting));
+    world.pass(4 * SECOND);
+    assert!(matches!(world.answer(attempt), Answer::Granted(_)));
+}
+
+#[test]
+fn a_request_waits_for_a_preferred_account_that_the_pool_does_not_offer() {
+    let preferring = key(1, |k| {
+        let target = BindingTarget::Account(AccountId(1));
+        k.bindings = vec![Binding { platform: Platform::Claude, target, strict: false }];
+    });
+    let mut world = World::new([view(1, |spec, view| {
+        spec.visibility = Visibility::Dedicated;
+        spec.max_concurrency = 1;
+        view.slots_used = 1;
+    })]);
+    let attempt = world.ask(request(1, &preferring));
+    assert!(matches!(world.answer(attempt), Answer::Waiting));
+    let back = world.now.plus(4 * SECOND);
+    world.adjust(1, |view| {
+        view.slots_used = 0;
+        view.cooldowns = cooling(Scope::All, "rate_limited", back, false);
+    });
+    world.pass(4 * SECOND);
+    assert!(matches!(world.answer(attempt), Answer::Granted(_)));
 }

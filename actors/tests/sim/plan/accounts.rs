@@ -25,6 +25,8 @@ fn account(dice: &mut Dice, id: i64, start: Timestamp, tiers: bool) -> (AccountS
         AccountKind::ClaudeOfficial,
         AccountKind::ClaudeOfficial,
         AccountKind::ClaudeOfficial,
+        AccountKind::ClaudeOfficial,
+        AccountKind::ClaudeConsole,
         AccountKind::ClaudeConsole,
         AccountKind::ClaudeConsole,
         AccountKind::Ccr,

@@ -50,7 +50,7 @@ fn caller(dice: &mut Dice, arrives: Timestamp, keys: usize) -> Caller {
         key: usize::try_from(dice.within(0, i64::try_from(keys).unwrap() - 1)).unwrap(),
         model: dice.pick(&["claude-sonnet-4-5", "claude-sonnet-4-5", "claude-opus-4-5"]),
         session: dice.maybe(40, |dice| SessionHash([u8::try_from(dice.within(1, 6)).unwrap(); 16])),
-        forced: dice.maybe(8, |_| AccountKind::Ccr),
+        forced: dice.maybe(3, |_| AccountKind::Ccr),
         may_wait: dice.chance(85),
         tokens_estimate,
         tokens: tokens_estimate * u64::try_from(share).unwrap() / 100,

@@ -112,6 +112,8 @@ pub struct Faults {
     pub delay_ms: i64,
     /// Longest answer of a port, in milliseconds.
     pub port_ms: i64,
+    /// Part of the token exchanges during which the account's actor dies.
+    pub exchange_death_percent: i64,
     /// Part of the ends that arrive twice.
     pub duplicate_percent: i64,
 }
@@ -122,6 +124,7 @@ impl Faults {
         let mut faults = Self {
             delay_ms: dice.pick(&[0, 3, 40]),
             port_ms: dice.pick(&[5, 300, 4_000]),
+            exchange_death_percent: dice.pick(&[0, 0, 20]),
             duplicate_percent: dice.pick(&[0, 10]),
             poison_percent: dice.pick(&[0, 0, 0, 4]),
             ..Self::default()
@@ -140,11 +143,11 @@ impl Faults {
 
     fn storms(&mut self, dice: &mut Dice, span: Span, accounts: i64) {
         for account in 1..=accounts {
-            for _ in 0..dice.pick(&[0, 0, 1, 2]) {
+            for _ in 0..dice.pick(&[0, 1, 2, 4]) {
                 self.spells.push(spell(dice, span, Some(account)));
             }
         }
-        self.spells.extend(dice.maybe(20, |dice| spell(dice, span, None)));
+        self.spells.extend(dice.maybe(30, |dice| spell(dice, span, None)));
     }
 
     fn deaths(&mut self, dice: &mut Dice, span: Span, accounts: i64) {
@@ -184,6 +187,6 @@ fn outage(dice: &mut Dice, span: Span) -> Outage {
 fn spell(dice: &mut Dice, span: Span, account: Option<i64>) -> Spell {
     let from = moment(dice, span);
     let longest = dice.pick(&[10 * SECOND, MINUTE, span.1 / 2]);
-    let until = from.plus(dice.within(SECOND, longest));
+    let until = from.plus(dice.within(4 * SECOND, longest));
     Spell { account, from, until, weather: Weather::bad(dice, until), percent: dice.pick(&[30, 100, 100]) }
 }

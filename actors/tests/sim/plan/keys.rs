@@ -37,7 +37,7 @@ fn policy(dice: &mut Dice, id: i64, owners: &[OwnerPolicy], accounts: usize) -> 
         windows: dice.maybe(35, window).into_iter().collect(),
         cost_limits: dice.maybe(40, cost_limit).into_iter().collect(),
         bindings: dice.maybe(25, |dice| binding(dice, accounts)).into_iter().collect(),
-        account_tags: dice.maybe(8, |_| "fast".to_owned()).into_iter().collect(),
+        account_tags: dice.maybe(4, |_| "fast".to_owned()).into_iter().collect(),
         sticky_mode: dice.pick(&[StickyMode::Prefer, StickyMode::Prefer, StickyMode::Off, StickyMode::Strict]),
         ..(*key(id)).clone()
     }
