@@ -210,7 +210,10 @@ impl World {
                 self.trace.saw("account_died");
                 self.account_dies(id);
             }
-            Who::Billing => self.trace.saw("billing_died"),
+            Who::Billing => {
+                self.trace.saw("billing_died");
+                self.oracle.billing_is_down(self.now);
+            }
             Who::Usage => self.trace.saw("usage_died"),
         }
         let ms = self.dice.within(0, 2);

@@ -141,8 +141,4 @@ impl Mailbox {
         self.life += 1;
         self.queue.len()
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
 }

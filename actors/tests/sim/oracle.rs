@@ -11,6 +11,7 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
+use actors::domain::route::SessionHash;
 use actors::domain::time::Timestamp;
 
 use super::plan::Plan;
@@ -37,6 +38,8 @@ pub struct Oracle {
     asking: BTreeMap<AttemptId, Asking>,
     /// Attempts whose clients left.
     gone: BTreeSet<AttemptId>,
+    /// When an account was last chosen for a session: who waits may then begin to wait for that account.
+    sessions: BTreeMap<SessionHash, Timestamp>,
     /// Questions that accounts have not answered, also of clients that have left.
     acquiring: BTreeMap<AttemptId, AccountId>,
     retries: Retries,
@@ -80,6 +83,11 @@ impl Oracle {
         self.scheduler_died_at = Some(now);
         self.retries = Retries::default();
         self.acquiring.clear();
+    }
+
+    /// Nobody is admitted for a while.
+    pub fn billing_is_down(&mut self, now: Timestamp) {
+        self.billing_started_at = Some(now);
     }
 
     /// A life of the billing actor begins. What was open before it is freed after two minutes.
