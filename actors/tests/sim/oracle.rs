@@ -11,7 +11,6 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
-use actors::domain::route::SessionHash;
 use actors::domain::time::Timestamp;
 
 use super::plan::Plan;
@@ -38,8 +37,6 @@ pub struct Oracle {
     asking: BTreeMap<AttemptId, Asking>,
     /// Attempts whose clients left.
     gone: BTreeSet<AttemptId>,
-    /// When an account was last chosen for a session: who waits may then begin to wait for that account.
-    sessions: BTreeMap<SessionHash, Timestamp>,
     /// Questions that accounts have not answered, also of clients that have left.
     acquiring: BTreeMap<AttemptId, AccountId>,
     retries: Retries,

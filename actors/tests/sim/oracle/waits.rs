@@ -1,11 +1,9 @@
 //! Who waits for an answer, and whether somebody could have served it all the while.
 
-use std::collections::BTreeMap;
-
 use actors::account::messages::Acquire;
 use actors::domain::id::{AccountId, AttemptId};
 use actors::domain::key::StickyMode;
-use actors::domain::route::{Refusal, RefusalReason, RouteRequest, SessionHash};
+use actors::domain::route::{Refusal, RefusalReason, RouteRequest};
 use actors::domain::time::{SECOND, Timestamp};
 
 use super::{CALM_MS, Oracle};
@@ -30,11 +28,10 @@ pub struct Asking {
 
 impl Asking {
     /// Since when it could have been served by the pool; `None` = it is not that far.
-    fn ready_at(&self, sessions: &BTreeMap<SessionHash, Timestamp>, sticky_wait_ms: i64) -> Option<Timestamp> {
+    fn ready_at(&self, sticky_wait_ms: i64) -> Option<Timestamp> {
         let since = self.admitted_at?.max(self.tried_at);
         let session = self.request.session.filter(|_| self.request.key.sticky_mode == StickyMode::Prefer);
-        let Some(session) = session else { return Some(since) };
-        Some(sessions.get(&session).map_or(since, |bound| since.max(*bound)).plus(sticky_wait_ms))
+        Some(if session.is_some() { since.plus(sticky_wait_ms) } else { since })
     }
 
     /// Bound to one account by its session alone.
@@ -103,7 +100,7 @@ impl World {
             if !calm || oracle.acquiring.contains_key(attempt) || asking.is_strict() {
                 continue;
             }
-            let Some(ready_at) = asking.ready_at(&oracle.sessions, sticky_wait) else {
+            let Some(ready_at) = asking.ready_at(sticky_wait) else {
                 if oracle.has_slot(now, &request.key, CALM_MS) {
                     broken =
                         broken.or_else(|| Some(format!("{name} waits although key {} has a slot", request.key.id)));
@@ -161,6 +158,5 @@ impl World {
             .demand(better.is_none(), || format!("account {account} was chosen over {better:?} of a higher tier"));
         self.oracle.chose_again(self.now, &request, last_failed, &self.plan.settings);
         self.oracle.acquiring.insert(acquire.attempt, account);
-        self.oracle.sessions.extend(request.session.map(|session| (session, self.now)));
     }
 }
