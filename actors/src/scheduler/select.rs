@@ -177,7 +177,8 @@ impl Selector<'_> {
     fn wait_or_overflow(&mut self, pending: &mut Pending, reach: Reach, strict: bool, bound: Candidate) -> Found {
         let account = bound.account;
         let may = pending.request.may_wait && !pending.session_wait_over && !pending.timed_out;
-        if may && self.turn.settings.sticky_slot_wait_ms > 0 && (self.session_may_wait)(account) {
+        let waited = pending.wait.map_or(0, |wait| self.turn.now.since(wait.since));
+        if may && waited < self.turn.settings.sticky_slot_wait_ms && (self.session_may_wait)(account) {
             pending.sticky.result = StickyResult::None;
             return Found { wait_for: Some(account), ..Found::new(Survey::of(bound), reach, strict) };
         }

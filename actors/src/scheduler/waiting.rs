@@ -100,9 +100,10 @@ impl State {
         let mut wait = pending.wait.unwrap_or_else(|| Wait { ticket: self.queue.ticket(), ..fresh });
         wait.line = line;
         wait.chance = chance.filter(|at| *at > turn.now);
-        // The short wait for the session's account is counted from its beginning, however often it is tried.
-        let until = turn.now.plus(turn.settings.sticky_slot_wait_ms);
-        wait.session = session.map(|account| wait.session.unwrap_or((account, until)));
+        // The short wait for the session's account is part of the whole wait: it is counted from its beginning, whenever the
+        // session was bound and wherever it has moved to meanwhile.
+        let until = wait.since.plus(turn.settings.sticky_slot_wait_ms);
+        wait.session = session.map(|account| (account, until));
         if let Some((account, _)) = wait.session {
             self.queue.session_waits(account);
         }
