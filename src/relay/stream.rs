@@ -29,7 +29,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 /// After a terminal event the upstream's end is awaited this long: another message may follow in the same stream, and all of
 /// them are settled together.
-pub const AFTER_STOP: Duration = Duration::from_millis(100);
+pub const AFTER_STOP: Duration = Duration::from_millis(25);
 
 /// Told in-band when the process stops.
 const CLOSING: &str = "the relay is restarting";
