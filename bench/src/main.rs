@@ -52,6 +52,9 @@ struct Args {
     /// Compare with the stored results of this commit afterwards.
     #[arg(long)]
     compare: Option<String>,
+    /// Also put the table into the READMEs of the working directory.
+    #[arg(long)]
+    readme: bool,
     /// Print Markdown instead of aligned text.
     #[arg(long)]
     markdown: bool,
@@ -75,6 +78,9 @@ async fn run(args: Args) -> anyhow::Result<()> {
         figures,
     };
     println!("\n{}", if args.markdown { report::markdown(&results) } else { report::plain(&results) });
+    if args.readme {
+        report::readme::update(&results)?;
+    }
     if let Some(base) = base {
         println!("{}", report::compare(&base, &results));
     }

@@ -1,6 +1,7 @@
 //! What a benchmark leaves behind: a table for people, a JSON file for comparisons.
 
 mod compare;
+pub mod readme;
 mod result;
 mod table;
 
