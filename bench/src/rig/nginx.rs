@@ -1,4 +1,5 @@
-//! nginx as a plain reverse proxy with keep-alive to the upstream: the yardstick.
+//! nginx as a plain reverse proxy with keep-alive to the upstream: the yardstick. One process without a master, so that it
+//! ends with its owner: a worker would outlive a master that was killed.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one worker in front of `upstream`; its files are in `dir`.
+    /// Starts it in front of `upstream`; its files are in `dir`.
     pub fn start(upstream: SocketAddr, dir: &Path, core: Option<usize>) -> anyhow::Result<Self> {
         let address = super::free_address()?;
         let config = dir.join("nginx.conf");
@@ -46,7 +47,7 @@ fn configuration(upstream: SocketAddr, listen: SocketAddr, dir: &Path) -> Result
         writeln!(paths, "    {kind}_temp_path {tmp}/{kind};")?;
     }
     Ok(format!(
-        "worker_processes 1;\npid {tmp}/nginx.pid;\nerror_log {tmp}/error.log warn;\n\
+        "master_process off;\npid {tmp}/nginx.pid;\nerror_log {tmp}/error.log warn;\n\
          events {{ worker_connections 20000; }}\n\
          http {{\n    access_log off;\n    tcp_nodelay on;\n    keepalive_requests 100000000;\n{paths}\
          \x20   client_max_body_size 100m;\n    client_body_buffer_size 512k;\n\
