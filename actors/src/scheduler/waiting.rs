@@ -32,10 +32,12 @@ impl State {
     pub(super) fn wait_or_refuse(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, found: Found) {
         let incomplete = self.incomplete_until.filter(|until| *until > turn.now);
         let worth = incomplete.is_some() || found.is_worth_a_wait();
-        if !worth || !pending.request.may_wait || pending.timed_out {
-            let refusal = match pending.unaffordable.is_empty() {
-                true => refuse::reason(&self.pool, &pending, turn, &found),
-                false => self.budget_is_empty(turn, &pending),
+        // A retry that no account may take for free is answered at once: waiting would only add to an outage.
+        let unpaid = !pending.unaffordable.is_empty();
+        if !worth || unpaid || !pending.request.may_wait || pending.timed_out {
+            let refusal = match unpaid {
+                true => self.budget_is_empty(turn, &pending),
+                false => refuse::reason(&self.pool, &pending, turn, &found),
             };
             return self.refuse_after_look(turn, pending, found, refusal);
         }

@@ -55,10 +55,10 @@ impl Retries {
 }
 
 impl Oracle {
-    /// The scheduler chose an account for an attempt. The first switch to an account that last succeeded is free; where it is
-    /// not clear what the scheduler knew of that, the attempt counts as free.
+    /// The scheduler chose an account for an attempt. A switch to an account that last succeeded is free; where it is not
+    /// clear what the scheduler knew of that, the attempt counts as free.
     pub fn chose_again(&mut self, now: Timestamp, request: &RouteRequest, last_failed: bool, settings: &Settings) {
-        let free = request.attempt.number == 1 || (request.excluded.len() <= 1 && !last_failed);
+        let free = request.attempt.number == 1 || !last_failed;
         if free {
             return;
         }
