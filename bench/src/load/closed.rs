@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -12,6 +13,19 @@ use crate::http::{Connection, End};
 
 /// Sends `total` requests over `connections` connections as fast as they are answered.
 pub async fn closed(to: SocketAddr, request: &[u8], expect: Expect, connections: usize, total: u64) -> Tally {
+    ramped(to, request, expect, connections, total, Duration::ZERO).await
+}
+
+/// As [`closed`], with the connections opened one after the other during `ramp`: thousands at once would only measure
+/// listen backlogs.
+pub async fn ramped(
+    to: SocketAddr,
+    request: &[u8],
+    expect: Expect,
+    connections: usize,
+    total: u64,
+    ramp: Duration,
+) -> Tally {
     let started = Instant::now();
     let left = Rc::new(Cell::new(total));
     let request: Rc<[u8]> = request.into();
@@ -19,8 +33,13 @@ pub async fn closed(to: SocketAddr, request: &[u8], expect: Expect, connections:
     let mut tally = local
         .run_until(async move {
             let mut loops = JoinSet::new();
-            for _ in 0..connections {
-                loops.spawn_local(one_loop(to, Rc::clone(&request), expect, Rc::clone(&left)));
+            for index in 0..connections {
+                let (request, left) = (Rc::clone(&request), Rc::clone(&left));
+                let start = ramp.mul_f64(index as f64 / connections as f64);
+                loops.spawn_local(async move {
+                    tokio::time::sleep(start).await;
+                    one_loop(to, request, expect, left).await
+                });
             }
             let mut sum = Tally::default();
             while let Some(Ok(part)) = loops.join_next().await {

@@ -5,7 +5,7 @@ mod open;
 mod pacer;
 mod tally;
 
-pub use closed::closed;
+pub use closed::{closed, ramped};
 pub use open::{Pace, open};
 pub use pacer::pacer;
 pub use tally::{Percentiles, Tally};

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use super::rig::{Rig, Side, request};
 use super::{Figure, Judged};
-use crate::load::{Expect, Tally, closed};
+use crate::load::{Expect, Tally, ramped};
 use crate::rig::kernel;
 
 /// Deltas per stream, and the pause between them: long enough for every stream to be open at once.
 const DELTAS: usize = 12;
 const PAUSE_MS: u64 = 500;
+/// The streams begin within this time, a third of what each lasts.
+const RAMP: Duration = Duration::from_secs(2);
 
 /// Opens `streams` streams at once. P7 reports KiB per stream over idle, P8 the resident set in MiB.
 pub async fn streams(rig: &mut Rig, id: &str, streams: usize) -> anyhow::Result<Figure> {
@@ -47,7 +49,7 @@ async fn one(side: &Side, streams: usize) -> anyhow::Result<(u64, u64, Tally)> {
     let idle = kernel::memory(pid).rss_kib;
     let expect = Expect { stream: true, deltas: Some(DELTAS) };
     let bytes = request(side, true, 1024);
-    let load = closed(side.address, &bytes, expect, streams, streams as u64);
+    let load = ramped(side.address, &bytes, expect, streams, streams as u64, RAMP);
     tokio::pin!(load);
     let mut peak = idle;
     loop {

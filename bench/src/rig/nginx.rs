@@ -48,7 +48,7 @@ fn configuration(upstream: SocketAddr, listen: SocketAddr, dir: &Path) -> Result
     }
     Ok(format!(
         "master_process off;\npid {tmp}/nginx.pid;\nerror_log {tmp}/error.log warn;\n\
-         events {{ worker_connections 20000; }}\n\
+         events {{ worker_connections 40000; }}\n\
          http {{\n    access_log off;\n    tcp_nodelay on;\n    keepalive_requests 100000000;\n{paths}\
          \x20   client_max_body_size 100m;\n    client_body_buffer_size 512k;\n\
          \x20   upstream mock {{ server {upstream}; keepalive 1024; keepalive_requests 100000000; }}\n\
