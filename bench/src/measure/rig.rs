@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -107,7 +107,15 @@ impl Rig {
         self.served += tally.good;
         let mut rows = rows::open(&self.relay.plan.database()).await?;
         let found = rows::settled(&mut rows, self.served, Duration::from_secs(30)).await?;
-        ensure!(found == self.served, "run is void: {} requests served, {found} in usage_records", self.served);
+        if found != self.served {
+            let pending = self.relay.metric("quotalane_usage_pending_records").await?;
+            let again = rows::requests(&mut rows::open(&self.relay.plan.database()).await?).await?;
+            let complaints = self.relay.process.complaints();
+            bail!(
+                "run is void: {} served, {found} in usage_records ({again} by a new connection), pending {pending:?}: {complaints}",
+                self.served
+            );
+        }
         Ok(())
     }
 

@@ -94,6 +94,14 @@ impl Process {
         std::fs::read_to_string(&self.log)
     }
 
+    /// The last warnings and errors of its log, for messages.
+    pub fn complaints(&self) -> String {
+        let text = self.log().unwrap_or_default();
+        let loud = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+        let lines: Vec<&str> = text.lines().filter(loud).collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
+
     /// The end of its log, for messages.
     pub fn log_tail(&self) -> String {
         let text = self.log().unwrap_or_default();
