@@ -123,8 +123,7 @@ impl Application {
             tracing::info!(settled = report.settled, interrupted = report.interrupted, "journal replayed");
         }
         let parts = Parts::new(&config, storage, clock, &registry).await?;
-        parts.engine.usage.record(left);
-        parts.engine.usage.flush().await;
+        parts.engine.usage.store(left).await;
         parts.publisher.seed_prices(parts.engine.clock.now()).await?;
         parts.publisher.publish_all().await?;
         management::first_administrator(&config, &parts).await?;

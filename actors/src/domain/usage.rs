@@ -320,6 +320,19 @@ pub struct JournalPosition {
     pub offset: u64,
 }
 
+impl JournalPosition {
+    /// The writer that the file is from. A writer begins a new file when the last is long enough: names `<line>-<number>`,
+    /// in the order of their numbers. A position in one of them says that all earlier ones are done.
+    pub fn line(&self) -> &str {
+        line_of(&self.file)
+    }
+}
+
+/// [`JournalPosition::line`] by file name.
+pub fn line_of(file: &str) -> &str {
+    file.rsplit_once('-').map_or(file, |(line, _)| line)
+}
+
 /// A journal record on its way to SQL.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum UsageEvent {

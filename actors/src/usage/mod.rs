@@ -51,6 +51,20 @@ impl UsageHandle {
         let _ = self.mailbox.tell(RecordUsage(records));
     }
 
+    /// Stores what a replay found, in parts that memory has room for: the attempts that it found interrupted are in no
+    /// journal file to be read again. While SQL is down this waits.
+    pub async fn store(&self, records: Vec<Recorded>) {
+        let mut records = records.into_iter();
+        loop {
+            let part: Vec<Recorded> = records.by_ref().take(queue::MEMORY).collect();
+            if part.is_empty() {
+                return;
+            }
+            self.record(part);
+            self.flush().await;
+        }
+    }
+
     /// Returns when everything recorded so far is stored, or when no actor is there. While SQL is down this waits: callers
     /// bring a deadline.
     pub async fn flush(&self) {

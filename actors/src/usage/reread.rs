@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::domain::usage::JournalPosition;
+use crate::domain::usage::{JournalPosition, line_of};
 use crate::outbox::Recorded;
 
 /// Files whose progress is remembered; forgetting one only means that it would be read again from its start.
@@ -29,7 +29,8 @@ struct Gap {
 }
 
 impl Files {
-    /// Decides about a record from a worker: true = take it in, false = it stays in the journal for now.
+    /// Decides about a record from a worker: true = take it in, false = it stays in the journal for now. A record behind
+    /// a gap of its line stays too: stored, its position would say that the gap is done.
     pub(super) fn admit(&mut self, recorded: &Recorded, room: bool) -> bool {
         let end = &recorded.end;
         if let Some(gap) = self.gaps.get_mut(&end.file) {
@@ -37,7 +38,8 @@ impl Files {
             return false;
         }
         let unknown = self.suspicious && !self.taken.contains_key(&end.file);
-        if room && !unknown {
+        let behind = self.gaps.keys().any(|file| line_of(file) == end.line());
+        if room && !unknown && !behind {
             self.on_taken(end);
             return true;
         }
@@ -54,7 +56,7 @@ impl Files {
         }
     }
 
-    /// Where to read next.
+    /// Where to read next: the files of a line in their order.
     pub(super) fn next(&self) -> Option<JournalPosition> {
         let file = self.gaps.keys().min()?;
         Some(JournalPosition { file: Arc::clone(file), offset: self.taken.get(file).copied().unwrap_or(0) })
@@ -127,6 +129,19 @@ mod tests {
         let (fresh, _) = files.on_reread(&file(), vec![recorded(3, "w0-1", 300), recorded(4, "w0-1", 400)], false);
         assert_eq!((fresh.len(), files.gaps()), (2, 0));
         assert!(files.admit(&recorded(5, "w0-1", 500), true));
+    }
+
+    #[test]
+    fn a_file_waits_for_the_gap_in_the_file_before_it() {
+        let mut files = Files::default();
+        assert!(!files.admit(&recorded(1, "w0-1", 100), false));
+        assert!(!files.admit(&recorded(2, "w0-2", 10), true));
+        assert!(files.admit(&recorded(3, "w1-2", 10), true));
+        files.on_reread(&file(), vec![recorded(1, "w0-1", 100)], false);
+        assert!(!files.admit(&recorded(4, "w0-2", 20), true));
+        assert_eq!(files.next(), Some(JournalPosition { file: Arc::from("w0-2"), offset: 0 }));
+        files.on_reread(&Arc::from("w0-2"), vec![recorded(2, "w0-2", 10), recorded(4, "w0-2", 20)], false);
+        assert!(files.admit(&recorded(5, "w0-2", 30), true));
     }
 
     #[test]

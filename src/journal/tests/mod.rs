@@ -5,4 +5,5 @@ mod build;
 mod crash;
 mod full;
 mod keep;
+mod reread;
 mod safe;

@@ -56,6 +56,17 @@ async fn a_flush_waits_out_a_failure() {
 }
 
 #[actix_rt::test]
+async fn what_only_a_replay_knows_is_stored_even_if_there_is_more_of_it_than_memory() {
+    tokio::time::pause();
+    let sink = Sink::default();
+    let (handle, _) = start(&sink);
+    let count = super::super::queue::MEMORY as u128 + 700;
+    // In no journal: interrupted attempts are made up.
+    handle.store((1..=count).map(|n| recorded(n, "a", 10)).collect()).await;
+    assert_eq!((sink.stored() as u128, handle.stats().left_in_journal), (count, 0));
+}
+
+#[actix_rt::test]
 async fn a_rebuilt_actor_goes_on_with_the_queue() {
     tokio::time::pause();
     let sink = Sink::default();

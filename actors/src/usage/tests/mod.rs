@@ -53,14 +53,17 @@ impl Inside {
         Ok(BatchReceipt { inserted, duplicates: numbers.len() as u64 - inserted })
     }
 
-    /// Every record that is acknowledged is stored or set aside: nothing is ever lost.
+    /// Every record that is acknowledged is stored or set aside: nothing is ever lost. A position acknowledges the earlier
+    /// files of its line too, and they are removed.
     fn acknowledge(&mut self, positions: &[JournalPosition]) {
         for position in positions {
-            let passed = |r: &&Recorded| r.end.file == position.file && r.end.offset <= position.offset;
+            let place = (&position.file, position.offset);
+            let passed = |r: &&Recorded| r.end.line() == position.line() && (&r.end.file, r.end.offset) <= place;
             for record in self.journal.iter().filter(passed) {
                 let n = number(&record.event);
                 assert!(self.stored.contains(&n) || self.dead.contains(&n), "record {n} was passed but not stored");
             }
+            self.journal.retain(|r| r.end.line() != position.line() || r.end.file >= position.file);
             self.acknowledged.insert(position.file.to_string(), position.offset);
         }
     }

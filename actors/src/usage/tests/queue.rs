@@ -190,6 +190,33 @@ fn what_memory_has_no_room_for_is_read_from_the_journal_later() {
     assert_eq!((stats.pending, stats.files_behind), (0, 0));
 }
 
+/// A worker whose memory is full begins a new file; by then there is room again.
+#[test]
+fn a_new_file_does_not_acknowledge_what_the_last_one_still_holds() {
+    let mut d = Driver::new();
+    d.sink.with(|s| s.down = true);
+    let last = MEMORY as u128 + 1_200;
+    let records = d.sink.journal("w0-000000", 1, last + 1);
+    d.record(records);
+    d.sink.with(|s| s.down = false);
+    while d.queue.stats(NOW).pending > MEMORY / 2 {
+        let (timer, _) = d.timers.remove(0);
+        let effects = d.queue.on_timer(NOW, timer);
+        let (generation, work) = effects.work.unwrap();
+        let mut effects = d.answer(generation, work);
+        for _ in 0..MEMORY / BATCH / 2 {
+            let (generation, work) = effects.work.unwrap();
+            effects = d.answer(generation, work);
+        }
+        let records = d.sink.journal("w0-000001", last + 1, last + 11);
+        d.record(records);
+        d.drive(effects);
+    }
+    d.settle();
+    let stats = d.queue.stats(NOW);
+    assert_eq!((d.sink.stored() as u128, stats.pending, stats.files_behind), (last + 10, 0, 0));
+}
+
 #[test]
 fn a_new_life_stores_again_what_was_under_way_and_reads_what_was_lost() {
     let mut d = Driver::new();
