@@ -10,10 +10,12 @@ use actors::clock::Clock;
 use actors::domain::account::{AccountKind, AccountSpec};
 use actors::domain::credential::Credential;
 use actors::domain::route::Endpoint;
+use actors::domain::time::Timestamp;
 use actors::ports::{PortError, PortFuture, RefreshError, Vendor};
 use bytes::Bytes;
 
 use crate::config::Config;
+use crate::dialect::{Dialect, Surface};
 use crate::relay::SharedProxies;
 use crate::store::Db;
 use crate::store::vault::Vault;
@@ -118,7 +120,7 @@ impl Vendor for VendorCalls {
     fn probe(&self, account: Arc<AccountSpec>, credential: Arc<Credential>) -> PortFuture<Result<bool, PortError>> {
         let this = self.clone();
         Box::pin(async move {
-            let own = probe_call(&this.oauth, &account, &credential)
+            let own = probe_call(&this.oauth, &account, &credential, this.clock.now())
                 .ok_or_else(|| PortError("this account has no call that costs nothing".to_owned()))?;
             let (status, _) = this.send(&account, own).await.map_err(PortError)?;
             match status {
@@ -131,26 +133,32 @@ impl Vendor for VendorCalls {
 }
 
 /// The cheapest call that proves a credential: the usage endpoint of a subscription, a token count with a key.
-fn probe_call(oauth: &OAuthConfig, account: &AccountSpec, credential: &Credential) -> Option<OwnCall> {
+fn probe_call(oauth: &OAuthConfig, account: &AccountSpec, credential: &Credential, now: Timestamp) -> Option<OwnCall> {
     if account.kind == AccountKind::ClaudeOfficial {
         let of_base = account.base_url.as_deref().map(|base| format!("{}/api/oauth/usage", base.trim_end_matches('/')));
         let oauth = OAuthConfig { usage_url: of_base.unwrap_or_else(|| oauth.usage_url.clone()), ..oauth.clone() };
         return oauth::usage_request(&oauth, credential);
     }
     let body = Bytes::from_static(PROBE_BODY);
-    let peeked = crate::dialect::anthropic::peek::peek(&body).ok()?;
+    let peeked = crate::dialect::peek::peek(&body).ok()?;
     let mut headers = HeaderMap::new();
     headers.insert(HeaderName::from_static("content-type"), HeaderValue::from_static("application/json"));
     headers.insert(HeaderName::from_static("user-agent"), HeaderValue::from_str(&oauth.user_agent).ok()?);
     let call = Inbound {
         endpoint: Endpoint::CountTokens,
+        method: &Method::POST,
+        client: Surface::plain(Dialect::Anthropic),
+        translated: false,
+        tail: "",
         query: None,
         headers: &headers,
         body: &body,
         model: &peeked.model,
-        model_span: peeked.model_span.clone(),
+        model_span: Some(peeked.model_span.clone()),
+        stream: false,
         strip_thinking: false,
+        now,
     };
-    let prepared = upstream::prepare(&call, account, credential).ok()?;
+    let prepared = (upstream::adapter(account.kind).prepare)(&call, account, credential).ok()?;
     Some(OwnCall { method: "POST", url: prepared.url, headers: prepared.headers, body: prepared.body })
 }

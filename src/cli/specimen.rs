@@ -119,7 +119,7 @@ async fn account(app: &Application, kind: AccountKind, mock_url: &str) -> Result
             (Secret::OAuth { access, refresh }, Some(now.plus(8 * HOUR)))
         }
         AccountKind::ClaudeConsole => (Secret::ApiKey("sk-ant-mock-console".to_owned().into()), None),
-        AccountKind::Ccr => (Secret::ApiKey("mock-ccr".to_owned().into()), None),
+        kind => (Secret::ApiKey(format!("mock-{}", kind.as_str()).into()), None),
     };
     let credential = Credential { secret, expires_at, version: 0 };
     let id = accounts::create(&app.storage.db, &vault, config, Some(credential), now).await?;

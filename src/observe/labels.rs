@@ -47,6 +47,18 @@ enum_label! {
         Claude = "claude",
         /// claude-code-router relays.
         Ccr = "ccr",
+        /// AWS Bedrock.
+        Bedrock = "bedrock",
+        /// Google.
+        Gemini = "gemini",
+        /// OpenAI by key.
+        OpenAi = "openai",
+        /// ChatGPT subscriptions.
+        Codex = "codex",
+        /// Azure.
+        Azure = "azure",
+        /// Factory.
+        Droid = "droid",
         /// Refused before an account was chosen.
         None = "none",
     }
@@ -57,6 +69,12 @@ impl From<Service> for ServiceLabel {
         match service {
             Service::Claude => Self::Claude,
             Service::Ccr => Self::Ccr,
+            Service::Bedrock => Self::Bedrock,
+            Service::Gemini => Self::Gemini,
+            Service::OpenAi => Self::OpenAi,
+            Service::Codex => Self::Codex,
+            Service::Azure => Self::Azure,
+            Service::Droid => Self::Droid,
         }
     }
 }
@@ -72,6 +90,14 @@ enum_label! {
     DialectLabel {
         /// Anthropic messages.
         Anthropic = "anthropic",
+        /// OpenAI Chat Completions and what belongs to them.
+        Chat = "openai-chat",
+        /// OpenAI Responses.
+        Responses = "openai-responses",
+        /// Google.
+        Gemini = "gemini",
+        /// Bedrock Converse.
+        Converse = "converse",
     }
 }
 

@@ -16,6 +16,7 @@ use actors::domain::settings::{Settings, UnknownModel};
 use actors::domain::time::Timestamp;
 
 use super::{Relay, RelayError, RelayRequest};
+use crate::upstream;
 
 /// Pairs of key and model remembered per worker; beyond it the memory starts afresh.
 const HISTORY_PAIRS: usize = 4_096;
@@ -94,6 +95,12 @@ pub fn service_ppm(service: Service, settings: &Settings) -> i64 {
     match service {
         Service::Claude => settings.claude_rate_ppm,
         Service::Ccr => settings.ccr_rate_ppm,
+        Service::Bedrock => settings.bedrock_rate_ppm,
+        Service::Gemini => settings.gemini_rate_ppm,
+        Service::OpenAi => settings.openai_rate_ppm,
+        Service::Codex => settings.codex_rate_ppm,
+        Service::Azure => settings.azure_rate_ppm,
+        Service::Droid => settings.droid_rate_ppm,
     }
 }
 
@@ -131,11 +138,14 @@ pub fn question(
     excluded: &[AccountId],
     settings: &Settings,
 ) -> RouteRequest {
-    let billable = request.endpoint == Endpoint::Generate;
+    let billable = request.endpoint.is_billable();
+    let (kinds, native) = upstream::kinds(request.endpoint, request.client, false);
     RouteRequest {
         attempt: AttemptId { request: request.arrival.request, number },
         platform: request.platform,
         forced: request.forced,
+        kinds,
+        native,
         endpoint: request.endpoint,
         model: Arc::clone(&request.model),
         family: request.family.clone(),

@@ -10,8 +10,9 @@ use super::RelayError;
 use super::answer::{WholeAnswer, id_headers};
 use super::hold::{self, OpenStream};
 use super::settle::{End, Settlement};
-use crate::dialect::anthropic::model_name::rename_answer;
-use crate::dialect::anthropic::{answer as message, edit};
+use crate::dialect::anthropic::answer as message;
+use crate::dialect::edit;
+use crate::dialect::model_name::rename_answer;
 use crate::transport::{OutboundAnswer, OutboundCall, TransportError};
 use crate::upstream::{self, AnswerHead, Inbound};
 
@@ -153,23 +154,30 @@ fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<OutboundCal
     let body = request.body();
     let inbound = Inbound {
         endpoint: request.endpoint,
+        method: request.http.method(),
+        client: request.client,
+        translated: false,
+        tail: "",
         query: Some(request.http.query_string()).filter(|query| !query.is_empty()),
         headers: request.headers(),
         body: &body,
         model: &request.model,
-        model_span: request.model_span.clone(),
+        model_span: Some(request.model_span.clone()),
+        stream: request.stream,
         strip_thinking,
+        now: settlement.relay.now(),
     };
-    let prepared = upstream::prepare(&inbound, &lease.account, &lease.credential).map_err(|error| {
-        tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
-        Failure::of(Judgement::of(Verdict::Server))
-    })?;
+    let prepared = (upstream::adapter(lease.account.kind).prepare)(&inbound, &lease.account, &lease.credential)
+        .map_err(|error| {
+            tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
+            Failure::of(Judgement::of(Verdict::Server))
+        })?;
     for edit in &prepared.edits {
         settlement.relay.metrics().relay_edits(*edit).inc();
     }
     Ok(OutboundCall {
         account: lease.account.id,
-        method: actix_web::http::Method::POST,
+        method: prepared.method,
         url: prepared.url,
         headers: prepared.headers,
         body: prepared.body,
@@ -223,7 +231,7 @@ fn note_head(settlement: &mut Settlement, answer: &OutboundAnswer) {
     attempt.ttfb_ms = Some(attempt.elapsed_ms());
     attempt.upstream_request_id =
         answer.headers.get("request-id").and_then(|id| id.to_str().ok()).map(|id| id.chars().take(128).collect());
-    attempt.windows = upstream::windows(kind, &answer.headers, now);
+    attempt.windows = (upstream::adapter(kind).windows)(&answer.headers, now);
     settlement.relay.metrics().upstream_ttfb(kind.service()).observe(attempt.started.elapsed().as_secs_f64());
 }
 
@@ -236,7 +244,7 @@ async fn refused(settlement: &mut Settlement, answer: OutboundAnswer) -> Failure
     }
     let Some(lease) = &settlement.lease else { return Failure::of(Judgement::of(Verdict::Server)) };
     let head = head_of(settlement, status, &headers, &body);
-    let judgement = upstream::classify(lease.account.kind, &head, &lease.account);
+    let judgement = (upstream::adapter(lease.account.kind).classify)(&head, &lease.account);
     let theirs = matches!(
         judgement.verdict,
         Verdict::Client | Verdict::ThinkingSignature | Verdict::NotALimit | Verdict::ModelUnknown
@@ -289,8 +297,8 @@ async fn whole(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
         return Reply::Failed(Failure::of(Judgement::of(Verdict::Server)));
     };
     let Some(read) = message::parse(&body) else {
-        let judgement =
-            upstream::classify(lease.account.kind, &head_of(settlement, status, &headers, &body), &lease.account);
+        let head = head_of(settlement, status, &headers, &body);
+        let judgement = (upstream::adapter(lease.account.kind).classify)(&head, &lease.account);
         let verdict = if judgement.verdict == Verdict::Ok { Verdict::Server } else { judgement.verdict };
         return Reply::Failed(Failure::of(Judgement { verdict, ..judgement }));
     };

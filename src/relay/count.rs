@@ -84,12 +84,12 @@ async fn send(
         family: &request.family,
         stream: false,
     };
-    let judgement = upstream::classify(lease.account.kind, &answer, &lease.account);
+    let judgement = (upstream::adapter(lease.account.kind).classify)(&answer, &lease.account);
     // A relay without this endpoint answers 404: that is no fault of the account, and our estimate serves.
     let judgement = if status == 404 { Judgement::of(Verdict::Client) } else { judgement };
     let theirs = judgement.verdict == Verdict::Client && status != 404;
-    let passed =
-        theirs.then(|| whole(request, status, upstream::response_headers(lease.account.kind, &headers, false), body));
+    let headers_of = upstream::adapter(lease.account.kind).response_headers;
+    let passed = theirs.then(|| whole(request, status, headers_of(&headers, false), body));
     Ok((judgement, passed))
 }
 
@@ -106,17 +106,23 @@ fn outbound(relay: &Relay, request: &RelayRequest, lease: &Lease) -> Option<Outb
     let body = request.body();
     let inbound = Inbound {
         endpoint: request.endpoint,
+        method: request.http.method(),
+        client: request.client,
+        translated: false,
+        tail: "",
         query: Some(request.http.query_string()).filter(|query| !query.is_empty()),
         headers: request.headers(),
         body: &body,
         model: &request.model,
-        model_span: request.model_span.clone(),
+        model_span: Some(request.model_span.clone()),
+        stream: false,
         strip_thinking: false,
+        now: relay.now(),
     };
-    let prepared = upstream::prepare(&inbound, &lease.account, &lease.credential).ok()?;
+    let prepared = (upstream::adapter(lease.account.kind).prepare)(&inbound, &lease.account, &lease.credential).ok()?;
     Some(OutboundCall {
         account: lease.account.id,
-        method: actix_web::http::Method::POST,
+        method: prepared.method,
         url: prepared.url,
         headers: prepared.headers,
         body: prepared.body,

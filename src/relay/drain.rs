@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::call::seconds;
 use super::settle::End;
 use super::stream::{AFTER_STOP, Flow};
-use crate::dialect::anthropic::tap::Terminal;
+use crate::dialect::tap::Terminal;
 
 /// A full drain still ends some time: the longest stream there is.
 const FULL_DRAIN: Duration = Duration::from_secs(3_600);
@@ -53,14 +53,14 @@ pub fn after_client(flow: Flow) {
 async fn drain(mut flow: Flow, deadline: Instant, most_tokens: u64) {
     flow.settlement.return_permit();
     flow.settlement.flags.push("drained");
-    let already = flow.open.tap.output.tokens();
+    let already = flow.open.tap.seen().output.tokens();
     let mut until = deadline;
     while let Ok(Some(Ok(chunk))) = timeout_at(until, flow.open.upstream.next()).await {
         flow.drained(&chunk);
-        if flow.open.tap.output.tokens().saturating_sub(already) > most_tokens {
+        if flow.open.tap.seen().output.tokens().saturating_sub(already) > most_tokens {
             break;
         }
-        until = match flow.open.tap.terminal {
+        until = match flow.open.tap.seen().terminal {
             Terminal::Stop => deadline.min(Instant::now() + AFTER_STOP),
             _ => deadline,
         };

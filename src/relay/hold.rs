@@ -13,8 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::Headers;
 use super::call::{Failure, Reply, head_of, seconds};
 use super::settle::Settlement;
-use crate::dialect::anthropic::model_name::ModelRewriter;
-use crate::dialect::anthropic::tap::{StreamTap, Terminal};
+use crate::dialect;
+use crate::dialect::model_name::ModelRewriter;
+use crate::dialect::tap::{Tap, Terminal};
 use crate::transport::{AnswerBody, IdleTimeout, OutboundAnswer, TransportError};
 use crate::upstream;
 
@@ -28,7 +29,7 @@ pub struct OpenStream {
     /// What is still to come.
     pub upstream: IdleTimeout<AnswerBody>,
     /// What was seen so far, the held chunks included.
-    pub tap: StreamTap,
+    pub tap: Box<dyn Tap>,
     /// Chunks not yet given to the client.
     pub held: VecDeque<Bytes>,
     /// Writes the requested model name back, when the account's map changed it.
@@ -48,7 +49,7 @@ pub async fn until_content(settlement: &mut Settlement, answer: OutboundAnswer) 
     }
     let mut open = OpenStream {
         upstream: IdleTimeout::new(body, seconds(settlement.settings.stream_idle_s)),
-        tap: upstream::usage_tap(kind),
+        tap: dialect::tap((upstream::adapter(kind).surface)(settlement.request.client.dialect).dialect),
         held: VecDeque::with_capacity(2),
         rewriter: settlement.renamed_model().map(ModelRewriter::new),
         headers: settlement.upstream_headers(&headers),
@@ -70,7 +71,7 @@ async fn no_stream(settlement: &Settlement, status: u16, headers: &HeaderMap, bo
     let body = body.drain_error().await;
     let Some(lease) = &settlement.lease else { return Failure::of(Judgement::of(Verdict::Server)) };
     let head = head_of(settlement, status, headers, &body);
-    let judgement = upstream::classify(lease.account.kind, &head, &lease.account);
+    let judgement = (upstream::adapter(lease.account.kind).classify)(&head, &lease.account);
     let verdict = if judgement.verdict == Verdict::Ok { Verdict::Server } else { judgement.verdict };
     Failure::of(Judgement { verdict, ..judgement })
 }
@@ -92,7 +93,7 @@ async fn read_envelope(
             Err(_) => return None,
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => return Some(broken(&error)),
-            Ok(None) if open.tap.terminal != Terminal::None => return None,
+            Ok(None) if open.tap.seen().terminal != Terminal::None => return None,
             Ok(None) => return Some(Failure::of(Judgement::of(Verdict::Server))),
         };
         open.tap.feed(&chunk);
@@ -101,12 +102,13 @@ async fn read_envelope(
             attempt.bytes += chunk.len() as u64;
         }
         open.held.push_back(chunk);
-        if let Some(error) = open.tap.error.as_ref().filter(|error| error.before_content) {
+        if let Some(error) = open.tap.seen().error.as_ref().filter(|error| error.before_content) {
             let lease = settlement.lease.as_ref()?;
             let head = head_of(settlement, status, headers, &[]);
-            return Some(Failure::of(upstream::classify_embedded(lease.account.kind, error, &head, &lease.account)));
+            let embedded = upstream::adapter(lease.account.kind).classify_embedded;
+            return Some(Failure::of(embedded(error, &head, &lease.account)));
         }
-        if open.tap.semantic || open.tap.terminal != Terminal::None || held >= MOST_HELD {
+        if open.tap.seen().semantic || open.tap.seen().terminal != Terminal::None || held >= MOST_HELD {
             return None;
         }
     }

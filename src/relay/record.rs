@@ -17,7 +17,7 @@ use super::admit;
 use super::answer::client_request_id;
 use super::settle::{End, Settlement};
 use super::{Relay, RelayRequest};
-use crate::dialect::anthropic::estimate::TextBytes;
+use crate::dialect::estimate::TextBytes;
 use crate::observe::Metrics;
 use crate::observe::labels::{DialectLabel, Outcome, TokenKind};
 
@@ -225,7 +225,7 @@ pub fn settled(
         key: request.key.id,
         dialect: "anthropic".to_owned(),
         route: request.arrival.route.to_owned(),
-        client: request.client(),
+        client: request.program(),
         client_request_id: client_request_id(request.headers()).and_then(|v| v.to_str().ok()).map(str::to_owned),
         session: request.session.map(|hash| hash.to_string()),
         model: request.model.to_string(),

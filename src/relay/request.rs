@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::RelayError;
-use crate::dialect::anthropic::{estimate, peek, session};
+use crate::dialect::{Dialect, Surface, estimate, peek, session};
 
 /// When and as what a request came in.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,8 @@ pub struct RelayRequest {
     pub bytes_in: u64,
     /// What the account must be able to do.
     pub endpoint: Endpoint,
+    /// What the client speaks.
+    pub client: Surface,
     /// The pool.
     pub platform: Platform,
     /// The name that the client wrote.
@@ -100,6 +102,7 @@ impl RelayRequest {
             ready: Instant::now(),
             arrival,
             endpoint,
+            client: Surface::plain(Dialect::Anthropic),
             platform,
             model_written: Arc::from(&*peeked.model),
             model: Arc::from(routed.name),
@@ -134,7 +137,7 @@ impl RelayRequest {
     }
 
     /// The client program, at most 100 characters of its user agent.
-    pub fn client(&self) -> Option<String> {
+    pub fn program(&self) -> Option<String> {
         let agent = self.headers().get("user-agent")?.to_str().ok()?;
         Some(agent.chars().take(100).collect())
     }

@@ -186,7 +186,7 @@ impl Settlement {
             ForwardLimits::Dedicated => dedicated,
             ForwardLimits::Always => true,
         };
-        upstream::response_headers(lease.account.kind, headers, forward)
+        (upstream::adapter(lease.account.kind).response_headers)(headers, forward)
     }
 
     /// True once limits and hold were granted.

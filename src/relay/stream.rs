@@ -19,8 +19,8 @@ use super::hold::OpenStream;
 use super::settle::{End, Settlement};
 use super::watch::Watched;
 use crate::dialect::anthropic::error::{ENDED_EARLY, ErrorBody, PING};
-use crate::dialect::anthropic::model_name::ModelRewriter;
-use crate::dialect::anthropic::tap::Terminal;
+use crate::dialect::model_name::ModelRewriter;
+use crate::dialect::tap::Terminal;
 use crate::observe::lifecycle::Phase;
 use crate::transport::TransportError;
 
@@ -106,7 +106,7 @@ impl Flow {
 
     /// A terminal event was seen. Its bytes are not given away before the request is settled.
     fn withholds(&self) -> bool {
-        self.open.tap.terminal == Terminal::Stop && !self.is_settled()
+        self.open.tap.seen().terminal == Terminal::Stop && !self.is_settled()
     }
 
     /// Settles when the upstream ends, or does not go on.
@@ -151,7 +151,7 @@ impl Flow {
 
     fn mark_content(&mut self) {
         if let Some(attempt) = &mut self.settlement.attempt {
-            attempt.content_sent |= self.open.tap.semantic;
+            attempt.content_sent |= self.open.tap.seen().semantic;
         }
     }
 
@@ -165,8 +165,8 @@ impl Flow {
             if let Some(usage) = self.open.tap.usage() {
                 attempt.usage = Some(usage);
             }
-            attempt.output = self.open.tap.output;
-            attempt.usage_final = self.open.tap.terminal != Terminal::None;
+            attempt.output = self.open.tap.seen().output;
+            attempt.usage_final = self.open.tap.seen().terminal != Terminal::None;
         }
         self.settlement.finish(end);
     }
@@ -185,7 +185,7 @@ impl Flow {
 
     fn end_of_stream(&mut self) -> Option<Bytes> {
         let rest = self.open.rewriter.as_mut().map(ModelRewriter::finish);
-        match self.open.tap.terminal {
+        match self.open.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {
                 self.settlement.flags.push("no_terminal");
@@ -205,7 +205,7 @@ impl Flow {
         if self.is_settled() {
             return None;
         }
-        let told = self.open.tap.error.is_some();
+        let told = self.open.tap.seen().error.is_some();
         self.finish(&End::truncated());
         (!told).then(|| in_band(&self.settlement, message))
     }

@@ -1,10 +1,12 @@
 //! Provider adapters. Pure and synchronous: they turn a call into an outbound request and an answer into a judgement.
 //!
-//! Each adapter is a folder with the same five functions (`kind`, `dialect`, `prepare`, `classify`, `usage_tap`); this file
-//! is the registry, one exhaustive `match` per function, so that a new kind does not compile before it is complete.
+//! Each kind is a folder with one [`Adapter`]; [`adapter`] is the registry, one exhaustive `match`, so that a new kind does
+//! not compile before it is complete. What several kinds of one vendor share lies in a folder named after its API
+//! (`anthropic_api`, `openai_api`, `google_api`).
 
 use std::ops::Range;
 
+use actix_http::Method;
 use actix_http::header::{HeaderMap, HeaderName, HeaderValue};
 use actors::domain::account::{AccountKind, AccountSpec};
 use actors::domain::credential::Credential;
@@ -15,42 +17,65 @@ use actors::domain::verdict::Judgement;
 use actors::domain::window::WindowSnapshot;
 use bytes::Bytes;
 
-use crate::dialect::anthropic::error::EmbeddedError;
-use crate::dialect::anthropic::tap::StreamTap;
+use crate::dialect::error::EmbeddedError;
+use crate::dialect::{Dialect, Surface};
 
 mod anthropic_api;
+mod google_api;
+mod openai_api;
+
+pub mod azure_openai;
+pub mod bedrock;
 pub mod ccr;
 pub mod claude_console;
 pub mod claude_official;
+pub mod codex;
+pub mod droid;
+pub mod gemini;
+pub mod gemini_api;
+pub mod openai;
+pub mod openai_responses;
 
-/// The wire format that an account speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Anthropic Messages.
-    Anthropic,
-}
+mod serves;
+
+pub use serves::{Serves, kinds, serves};
 
 /// A client's call on its way to an account; its body already is in the account's dialect.
 #[derive(Debug, Clone)]
 pub struct Inbound<'a> {
     /// What is asked for.
     pub endpoint: Endpoint,
-    /// The client's query without `?`.
+    /// How the client asked; POST except for stored answers and some verbs.
+    pub method: &'a Method,
+    /// What the client speaks.
+    pub client: Surface,
+    /// The body was translated out of another dialect: none of the client's headers go along.
+    pub translated: bool,
+    /// The client's path behind base path and API version, like `/responses/resp_1/cancel`; for endpoints whose URL the
+    /// account's kind does not make by itself.
+    pub tail: &'a str,
+    /// The client's query without `?`; never with a credential in it.
     pub query: Option<&'a str>,
     /// The client's headers.
     pub headers: &'a HeaderMap,
-    /// The client's body, decoded from its content encoding.
+    /// The body, decoded from its content encoding.
     pub body: &'a Bytes,
     /// Requested model without routing prefix.
     pub model: &'a str,
-    /// Where the model's string literal stands in `body`, quotes included.
-    pub model_span: Range<usize>,
+    /// Where the model's string literal stands in `body`, quotes included; `None` when the body names none.
+    pub model_span: Option<Range<usize>>,
+    /// The client asked for a stream.
+    pub stream: bool,
     /// Apply the edit `thinking.strip_foreign`.
     pub strip_thinking: bool,
+    /// Now, for signatures.
+    pub now: Timestamp,
 }
 
 /// A request as it goes to the vendor. Holds the credential: never logged, `Debug` shows no header values.
 pub struct Outbound {
+    /// Method.
+    pub method: Method,
     /// Absolute URL.
     pub url: String,
     /// Every header except `host` and `content-length`.
@@ -65,6 +90,7 @@ impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Outbound")
+            .field("method", &self.method)
             .field("url", &self.url)
             .field("headers", &names)
             .field("body", &self.body.len())
@@ -82,6 +108,9 @@ pub enum PrepareError {
     /// The secret cannot stand in a header, or is of the wrong form for this kind.
     #[error("the account's credential cannot be used")]
     BadCredential,
+    /// An option that this kind needs is missing or unusable.
+    #[error("the account's option cannot be used")]
+    BadOption,
     /// This kind has no such endpoint.
     #[error("the account's kind has no such endpoint")]
     Unsupported,
@@ -106,87 +135,35 @@ pub struct AnswerHead<'a> {
     pub stream: bool,
 }
 
-/// The adapter's name, as in logs and metrics.
-pub const fn kind(kind: AccountKind) -> &'static str {
-    match kind {
-        AccountKind::ClaudeOfficial => claude_official::kind(),
-        AccountKind::ClaudeConsole => claude_console::kind(),
-        AccountKind::Ccr => ccr::kind(),
-    }
-    .as_str()
+/// What a kind of account can do. Functions, not a trait object: an adapter has no state.
+pub struct Adapter {
+    /// What the account speaks when a client of that dialect calls: the client's own dialect where it can.
+    pub surface: fn(Dialect) -> Surface,
+    /// Turns a call into the request for this account.
+    pub prepare: fn(&Inbound<'_>, &AccountSpec, &Credential) -> Result<Outbound, PrepareError>,
+    /// What an answer means (`scheduling.md` §15): the account's error rules first, then the adapter's own.
+    pub classify: fn(&AnswerHead<'_>, &AccountSpec) -> Judgement,
+    /// What an error inside an HTTP 200 means; the head is that of the 200.
+    pub classify_embedded: fn(&EmbeddedError, &AnswerHead<'_>, &AccountSpec) -> Judgement,
+    /// The vendor's windows on an answer of any status.
+    pub windows: fn(&HeaderMap, Timestamp) -> Vec<WindowSnapshot>,
+    /// The answer headers that the client may see (`relay-api.md` §8). True = with the account's own limits.
+    pub response_headers: fn(&HeaderMap, bool) -> Vec<(HeaderName, HeaderValue)>,
 }
 
-/// The dialect that an account of this kind speaks for a model.
-pub fn dialect(kind: AccountKind, model: &str) -> Dialect {
+/// The adapter of a kind.
+pub const fn adapter(kind: AccountKind) -> &'static Adapter {
     match kind {
-        AccountKind::ClaudeOfficial => claude_official::dialect(model),
-        AccountKind::ClaudeConsole => claude_console::dialect(model),
-        AccountKind::Ccr => ccr::dialect(model),
-    }
-}
-
-/// Turns a call into the request for this account.
-///
-/// # Errors
-/// See [`PrepareError`].
-pub fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
-    match account.kind {
-        AccountKind::ClaudeOfficial => claude_official::prepare(call, account, credential),
-        AccountKind::ClaudeConsole => claude_console::prepare(call, account, credential),
-        AccountKind::Ccr => ccr::prepare(call, account, credential),
-    }
-}
-
-/// What an answer means (`scheduling.md` §15): the account's error rules first, then the adapter's own.
-pub fn classify(kind: AccountKind, answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
-    match kind {
-        AccountKind::ClaudeOfficial => claude_official::classify(answer, account),
-        AccountKind::ClaudeConsole => claude_console::classify(answer, account),
-        AccountKind::Ccr => ccr::classify(answer, account),
-    }
-}
-
-/// What an error inside an HTTP 200 means; `answer` is the head of that 200.
-pub fn classify_embedded(
-    kind: AccountKind,
-    error: &EmbeddedError,
-    answer: &AnswerHead<'_>,
-    account: &AccountSpec,
-) -> Judgement {
-    match kind {
-        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
-            anthropic_api::classify::classify_embedded(error, answer, account, kind.is_oauth())
-        }
-    }
-}
-
-/// The vendor's windows on an answer of any status.
-pub fn windows(kind: AccountKind, headers: &HeaderMap, now: Timestamp) -> Vec<WindowSnapshot> {
-    match kind {
-        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
-            anthropic_api::windows::windows(headers, now)
-        }
-    }
-}
-
-/// The answer headers that the client may see (`relay-api.md` §8). `forward_limits`: with the account's own limits.
-pub fn response_headers(
-    kind: AccountKind,
-    headers: &HeaderMap,
-    forward_limits: bool,
-) -> Vec<(HeaderName, HeaderValue)> {
-    match kind {
-        AccountKind::ClaudeOfficial | AccountKind::ClaudeConsole | AccountKind::Ccr => {
-            anthropic_api::headers::response(headers, forward_limits)
-        }
-    }
-}
-
-/// Watches an answer stream of this kind.
-pub fn usage_tap(kind: AccountKind) -> StreamTap {
-    match kind {
-        AccountKind::ClaudeOfficial => claude_official::usage_tap(),
-        AccountKind::ClaudeConsole => claude_console::usage_tap(),
-        AccountKind::Ccr => ccr::usage_tap(),
+        AccountKind::ClaudeOfficial => &claude_official::ADAPTER,
+        AccountKind::ClaudeConsole => &claude_console::ADAPTER,
+        AccountKind::Ccr => &ccr::ADAPTER,
+        AccountKind::Bedrock => &bedrock::ADAPTER,
+        AccountKind::Gemini => &gemini::ADAPTER,
+        AccountKind::GeminiApi => &gemini_api::ADAPTER,
+        AccountKind::OpenAi => &openai::ADAPTER,
+        AccountKind::OpenAiResponses => &openai_responses::ADAPTER,
+        AccountKind::Codex => &codex::ADAPTER,
+        AccountKind::AzureOpenAi => &azure_openai::ADAPTER,
+        AccountKind::Droid => &droid::ADAPTER,
     }
 }

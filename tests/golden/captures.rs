@@ -3,9 +3,9 @@
 use actors::domain::account::AccountKind;
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
-use quotalane::dialect::anthropic::estimate::{has_cache_control, input_tokens};
-use quotalane::dialect::anthropic::peek::peek;
-use quotalane::dialect::anthropic::session::session_value;
+use quotalane::dialect::estimate::{has_cache_control, input_tokens};
+use quotalane::dialect::peek::peek;
+use quotalane::dialect::session::session_value;
 use quotalane::upstream::{Inbound, prepare};
 use serde_json::Value;
 

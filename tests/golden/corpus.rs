@@ -10,10 +10,11 @@ use actors::domain::verdict::Verdict;
 use base64::Engine;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
-use quotalane::dialect::anthropic::estimate::TextBytes;
-use quotalane::dialect::anthropic::model_name::ModelRewriter;
-use quotalane::dialect::anthropic::tap::{StreamTap, Terminal};
+use quotalane::dialect::anthropic::tap::StreamTap;
 use quotalane::dialect::anthropic::{answer, error};
+use quotalane::dialect::estimate::TextBytes;
+use quotalane::dialect::model_name::ModelRewriter;
+use quotalane::dialect::tap::{Tap as _, Terminal};
 use quotalane::upstream::{AnswerHead, classify};
 use serde_json::Value;
 
@@ -118,14 +119,14 @@ fn every_stream_is_understood_at_every_chunk_size() {
         for size in chunk_sizes(&transcript.body) {
             let mut tap = StreamTap::new();
             transcript.body.chunks(size).for_each(|chunk| tap.feed(chunk));
-            assert_eq!(tap.terminal, Terminal::Stop, "{id} by {size}");
-            assert_eq!(tap.semantic, has_content, "{id}");
-            assert_eq!((tap.broken, &tap.error), (0, &None), "{id}");
-            assert_eq!(tap.output, output, "{id} by {size}");
-            assert!(tap.at_event_boundary() && tap.model.is_some() && tap.message_id.is_some(), "{id}");
+            assert_eq!(tap.seen().terminal, Terminal::Stop, "{id} by {size}");
+            assert_eq!(tap.seen().semantic, has_content, "{id}");
+            assert_eq!((tap.seen().broken, &tap.seen().error), (0, &None), "{id}");
+            assert_eq!(tap.seen().output, output, "{id} by {size}");
+            assert!(tap.at_event_boundary() && tap.seen().model.is_some() && tap.seen().answer_id.is_some(), "{id}");
             check_usage(transcript, &tap.usage().unwrap());
             let stop = transcript.expected.as_ref().map(|e| e["stop"].as_str().unwrap().to_owned());
-            assert!(stop.is_none() || tap.stop_reason == stop, "{id}: {:?}", tap.stop_reason);
+            assert!(stop.is_none() || tap.seen().stop_reason == stop, "{id}: {:?}", tap.seen().stop_reason);
         }
     }
 }
@@ -136,7 +137,7 @@ fn a_cut_stream_never_looks_complete() {
         let stop = memchr::memmem::rfind(&transcript.body, b"event: message_stop").unwrap();
         let mut tap = StreamTap::new();
         tap.feed(&transcript.body[..stop]);
-        assert_ne!(tap.terminal, Terminal::Stop, "{}", transcript.id);
+        assert_ne!(tap.seen().terminal, Terminal::Stop, "{}", transcript.id);
     }
 }
 
@@ -159,7 +160,7 @@ fn renaming_to_the_same_model_changes_no_byte() {
     for transcript in transcripts().iter().filter(|t| t.stream) {
         let mut tap = StreamTap::new();
         tap.feed(&transcript.body[..transcript.body.len().min(2000)]);
-        let model = tap.model.unwrap();
+        let model = tap.seen().model.unwrap();
         for size in chunk_sizes(&transcript.body) {
             for name in [model.as_str(), "asked-for"] {
                 let mut rewriter = ModelRewriter::new(name);

@@ -1,7 +1,8 @@
 //! The mock upstream speaks the dialect: answers, tools, token rotation, windows, transcripts, and its log.
 
 use quotalane::dialect::anthropic::answer;
-use quotalane::dialect::anthropic::tap::{StreamTap, Terminal};
+use quotalane::dialect::anthropic::tap::StreamTap;
+use quotalane::dialect::tap::{Tap as _, Terminal};
 use quotalane::mock::{MockHandle, MockOptions, serve};
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ async fn an_answer_and_a_stream_say_what_the_log_says() {
     let stream = client.message("k2", &ask("hi", true)).await;
     assert!(stream.complete && stream.chunks.len() > 8);
     let seen = tap(&stream);
-    assert_eq!((seen.terminal, seen.broken), (Terminal::Stop, 0));
+    assert_eq!((seen.seen().terminal, seen.seen().broken), (Terminal::Stop, 0));
 
     let log = client.log(2).await;
     for (entry, usage) in log.iter().zip([read.usage.unwrap(), seen.usage().unwrap()]) {
@@ -63,7 +64,7 @@ async fn the_tool_loop_of_claude_code_works() {
     let text = first.text();
     assert!(text.contains(r#""type":"tool_use","id":"toolu_mock_1","name":"Bash","input":{}"#), "{text}");
     assert!(text.contains("signature_delta") && text.contains("input_json_delta"));
-    assert_eq!(tap(&first).stop_reason.as_deref(), Some("tool_use"));
+    assert_eq!(tap(&first).seen().stop_reason.as_deref(), Some("tool_use"));
 
     call["messages"] = json!([
         {"role": "user", "content": [{"type": "text", "text": "Use the tool to say hello"}]},
@@ -73,7 +74,7 @@ async fn the_tool_loop_of_claude_code_works() {
     ]);
     let second = client.message("k", &call).await;
     assert!(second.text().contains("hello-from-tool"));
-    assert_eq!(tap(&second).stop_reason.as_deref(), Some("end_turn"));
+    assert_eq!(tap(&second).seen().stop_reason.as_deref(), Some("end_turn"));
 
     let mut forced = ask("weather?", false);
     forced["tools"] = json!([{"name": "get", "input_schema": {"type": "object", "required": ["city", "n"],
@@ -163,8 +164,8 @@ async fn a_script_sets_length_and_pace() {
     client.control("POST", "script", &json!({"events": 3, "text": "abc", "delay_ms": 1})).await;
     client.control("POST", "script", &json!({"credential": "own", "events": 1, "text": "z"})).await;
     let answer = client.message("k", &ask("hi", true)).await;
-    assert_eq!(tap(&answer).output.ascii, 9);
-    assert_eq!(tap(&client.message("own", &ask("hi", true)).await).output.ascii, 1);
+    assert_eq!(tap(&answer).seen().output.ascii, 9);
+    assert_eq!(tap(&client.message("own", &ask("hi", true)).await).seen().output.ascii, 1);
     client.control("DELETE", "script", &Value::Null).await;
     client.control("POST", "options", &json!({"log": false})).await;
     client.control("DELETE", "log", &Value::Null).await;

@@ -1,6 +1,6 @@
 //! Every fault of the mock does to the wire what its name says, to the calls it names, as often as it says.
 
-use quotalane::dialect::anthropic::tap::Terminal;
+use quotalane::dialect::tap::Terminal;
 use serde_json::{Value, json};
 
 use crate::mock::{ask, start, tap};
@@ -38,27 +38,27 @@ async fn streams_break_as_told() {
 async fn terminal_events_go_missing() {
     let (_mock, client) = start().await;
     let (answer, entry) = broken(&client, json!({"kind": "no_terminal"})).await;
-    assert_eq!((tap(&answer).terminal, entry["usage"]["output_tokens"].as_u64()), (Terminal::None, Some(1)));
+    assert_eq!((tap(&answer).seen().terminal, entry["usage"]["output_tokens"].as_u64()), (Terminal::None, Some(1)));
     assert!(answer.complete);
     let (answer, _) = broken(&client, json!({"kind": "no_stop"})).await;
-    assert_eq!(tap(&answer).terminal, Terminal::StopReasonThenEof);
+    assert_eq!(tap(&answer).seen().terminal, Terminal::StopReasonThenEof);
 }
 
 #[tokio::test]
 async fn events_go_wrong() {
     let (_mock, client) = start().await;
     let (answer, entry) = broken(&client, json!({"kind": "garbage", "after_events": 4})).await;
-    assert_eq!((tap(&answer).broken, tap(&answer).terminal), (1, Terminal::Stop));
+    assert_eq!((tap(&answer).seen().broken, tap(&answer).seen().terminal), (1, Terminal::Stop));
     assert_eq!(entry["terminal"], true);
     let (answer, _) = broken(&client, json!({"kind": "error_event", "after_events": 4})).await;
-    assert!(!tap(&answer).error.unwrap().before_content);
+    assert!(!tap(&answer).seen().error.clone().unwrap().before_content);
     let body = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "slow"}});
     let (answer, _) = broken(&client, json!({"kind": "error_event_first", "body": body})).await;
-    let error = tap(&answer).error.unwrap();
+    let error = tap(&answer).seen().error.clone().unwrap();
     assert_eq!((error.kind.as_str(), error.before_content), ("rate_limit_error", true));
     let (answer, _) = broken(&client, json!({"kind": "byte_chunks"})).await;
     assert!(answer.chunks.iter().all(|size| *size == 1));
-    assert_eq!(tap(&answer).terminal, Terminal::Stop);
+    assert_eq!(tap(&answer).seen().terminal, Terminal::Stop);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn answers_turn_into_something_else() {
     let (answer, _) = broken(&client, json!({"kind": "headers", "headers": {"x-should-retry": "false"}})).await;
     assert_eq!((answer.status, answer.header("x-should-retry")), (200, Some("false")));
     let (answer, _) = broken(&client, json!({"kind": "slow", "delay_ms": 1})).await;
-    assert_eq!(tap(&answer).terminal, Terminal::Stop);
+    assert_eq!(tap(&answer).seen().terminal, Terminal::Stop);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use actors::domain::account::{AccountKind, AccountSpec};
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
-use quotalane::dialect::anthropic::peek::peek;
+use quotalane::dialect::peek::peek;
 use quotalane::upstream::{Inbound, Outbound, PrepareError, prepare};
 
 use crate::sample::{account, credential, headers};

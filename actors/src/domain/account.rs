@@ -11,7 +11,7 @@ use super::money::Nanos;
 use super::time::Timestamp;
 use super::window::WindowKind;
 
-/// What kind of credential an account holds, and so which adapter speaks for it.
+/// What kind of credential an account holds, and so which adapter speaks for it (`upstreams.md` §1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountKind {
@@ -21,11 +21,42 @@ pub enum AccountKind {
     ClaudeConsole,
     /// A claude-code-router style relay; reached only by `ccr,<model>` or by binding.
     Ccr,
+    /// Claude models on AWS Bedrock, by SigV4 or Bedrock API key.
+    Bedrock,
+    /// Gemini Code Assist with stored Google OAuth tokens (opt-in).
+    Gemini,
+    /// Gemini with an API key.
+    GeminiApi,
+    /// OpenAI, or a compatible vendor, with an API key: the Chat family.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// OpenAI, or a compatible vendor, with an API key: the Responses family.
+    #[serde(rename = "openai-responses")]
+    OpenAiResponses,
+    /// ChatGPT with stored OAuth tokens (opt-in).
+    Codex,
+    /// OpenAI models on Azure.
+    #[serde(rename = "azure-openai")]
+    AzureOpenAi,
+    /// Factory, by OAuth or API keys (opt-in); reached only under `/droid`.
+    Droid,
 }
 
 impl AccountKind {
     /// Every kind, in the order that lists show.
-    pub const ALL: [Self; 3] = [Self::ClaudeOfficial, Self::ClaudeConsole, Self::Ccr];
+    pub const ALL: [Self; 11] = [
+        Self::ClaudeOfficial,
+        Self::ClaudeConsole,
+        Self::Ccr,
+        Self::Bedrock,
+        Self::Gemini,
+        Self::GeminiApi,
+        Self::OpenAi,
+        Self::OpenAiResponses,
+        Self::Codex,
+        Self::AzureOpenAi,
+        Self::Droid,
+    ];
 
     /// The name in JSON, SQL and the command line.
     pub const fn as_str(self) -> &'static str {
@@ -33,6 +64,14 @@ impl AccountKind {
             Self::ClaudeOfficial => "claude-official",
             Self::ClaudeConsole => "claude-console",
             Self::Ccr => "ccr",
+            Self::Bedrock => "bedrock",
+            Self::Gemini => "gemini",
+            Self::GeminiApi => "gemini-api",
+            Self::OpenAi => "openai",
+            Self::OpenAiResponses => "openai-responses",
+            Self::Codex => "codex",
+            Self::AzureOpenAi => "azure-openai",
+            Self::Droid => "droid",
         }
     }
 
@@ -44,7 +83,10 @@ impl AccountKind {
     /// The permission that a key needs, and the pool in which the account competes.
     pub const fn platform(self) -> Platform {
         match self {
-            Self::ClaudeOfficial | Self::ClaudeConsole | Self::Ccr => Platform::Claude,
+            Self::ClaudeOfficial | Self::ClaudeConsole | Self::Ccr | Self::Bedrock => Platform::Claude,
+            Self::Gemini | Self::GeminiApi => Platform::Gemini,
+            Self::OpenAi | Self::OpenAiResponses | Self::Codex | Self::AzureOpenAi => Platform::OpenAi,
+            Self::Droid => Platform::Droid,
         }
     }
 
@@ -53,17 +95,62 @@ impl AccountKind {
         match self {
             Self::ClaudeOfficial | Self::ClaudeConsole => Service::Claude,
             Self::Ccr => Service::Ccr,
+            Self::Bedrock => Service::Bedrock,
+            Self::Gemini | Self::GeminiApi => Service::Gemini,
+            Self::OpenAi | Self::OpenAiResponses => Service::OpenAi,
+            Self::Codex => Service::Codex,
+            Self::AzureOpenAi => Service::Azure,
+            Self::Droid => Service::Droid,
         }
     }
 
     /// True when the vendor's OAuth terms make the account opt-in (`accounts.oauth_enabled`).
     pub const fn is_oauth(self) -> bool {
-        matches!(self, Self::ClaudeOfficial)
+        matches!(self, Self::ClaudeOfficial | Self::Gemini | Self::Codex | Self::Droid)
     }
 
     /// True when the upstream can count tokens; otherwise QuotaLane estimates.
     pub const fn counts_tokens(self) -> bool {
-        !matches!(self, Self::Ccr)
+        matches!(self, Self::ClaudeOfficial | Self::ClaudeConsole | Self::Bedrock | Self::Gemini | Self::GeminiApi)
+    }
+
+    /// True when only a forced kind, or a binding, reaches it: it never serves the pool at large.
+    pub const fn is_apart(self) -> bool {
+        matches!(self, Self::Ccr)
+    }
+}
+
+/// A set of account kinds. The default is empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct KindSet(u16);
+
+impl KindSet {
+    /// Every kind.
+    pub const ALL: Self = Self((1 << AccountKind::ALL.len()) - 1);
+
+    /// These kinds.
+    pub const fn of(kinds: &[AccountKind]) -> Self {
+        let (mut bits, mut rest) = (0, kinds);
+        while let [kind, after @ ..] = rest {
+            bits |= 1 << *kind as u16;
+            rest = after;
+        }
+        Self(bits)
+    }
+
+    /// True when the kind is in it.
+    pub const fn contains(self, kind: AccountKind) -> bool {
+        self.0 & (1 << kind as u16) != 0
+    }
+
+    /// Kinds of either set.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// True without any kind.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 }
 
@@ -73,16 +160,26 @@ impl AccountKind {
 pub enum Platform {
     /// Claude models.
     Claude,
+    /// OpenAI models.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Gemini models.
+    Gemini,
+    /// Factory's own router, under `/droid`.
+    Droid,
 }
 
 impl Platform {
     /// Every platform.
-    pub const ALL: [Self; 1] = [Self::Claude];
+    pub const ALL: [Self; 4] = [Self::Claude, Self::OpenAi, Self::Gemini, Self::Droid];
 
     /// The name in permissions, sticky hashes and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
+            Self::OpenAi => "openai",
+            Self::Gemini => "gemini",
+            Self::Droid => "droid",
         }
     }
 }
@@ -95,25 +192,47 @@ pub enum Service {
     Claude,
     /// claude-code-router style relays.
     Ccr,
+    /// AWS Bedrock.
+    Bedrock,
+    /// Google, by OAuth or key.
+    Gemini,
+    /// OpenAI and compatible vendors, by key.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// ChatGPT subscriptions.
+    Codex,
+    /// Azure.
+    Azure,
+    /// Factory.
+    Droid,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 2] = [Self::Claude, Self::Ccr];
+    pub const ALL: [Self; 8] =
+        [Self::Claude, Self::Ccr, Self::Bedrock, Self::Gemini, Self::OpenAi, Self::Codex, Self::Azure, Self::Droid];
 
     /// The name in prices, settings and metric labels.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claude => "claude",
             Self::Ccr => "ccr",
+            Self::Bedrock => "bedrock",
+            Self::Gemini => "gemini",
+            Self::OpenAi => "openai",
+            Self::Codex => "codex",
+            Self::Azure => "azure",
+            Self::Droid => "droid",
         }
     }
 
-    /// Where to look a price up when this service has no row for the model.
-    pub const fn price_parent(self) -> Option<Self> {
+    /// Where to look a price up when this service has no row for the model, in this order (`metering.md` §3).
+    pub const fn price_parents(self) -> &'static [Self] {
         match self {
-            Self::Claude => None,
-            Self::Ccr => Some(Self::Claude),
+            Self::Claude | Self::Gemini | Self::OpenAi => &[],
+            Self::Ccr | Self::Bedrock => &[Self::Claude],
+            Self::Codex | Self::Azure => &[Self::OpenAi],
+            Self::Droid => &[Self::Claude, Self::OpenAi, Self::Gemini],
         }
     }
 }

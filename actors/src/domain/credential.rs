@@ -16,6 +16,15 @@ pub enum Secret {
         /// Exchanged for the next pair; rotates.
         refresh: Option<SecretString>,
     },
+    /// An AWS access key; signs requests, never sent itself.
+    Aws {
+        /// Names the key.
+        access_key_id: SecretString,
+        /// Signs.
+        secret_access_key: SecretString,
+        /// Sent along, for temporary keys.
+        session_token: Option<SecretString>,
+    },
 }
 
 /// A credential with its generation. A new pair of tokens is a new value with a higher `version`.

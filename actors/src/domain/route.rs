@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::account::{AccountKind, Platform};
+use super::account::{AccountKind, KindSet, Platform};
 use super::id::{AccountId, AttemptId, DecisionId};
 use super::key::KeyPolicy;
 use super::model::Family;
@@ -19,6 +19,27 @@ pub enum Endpoint {
     Generate,
     /// Count the tokens of a prompt.
     CountTokens,
+    /// Embed texts.
+    Embed,
+    /// Complete a text (the legacy OpenAI endpoint).
+    Complete,
+    /// Make or edit images.
+    Image,
+    /// Speech to text and back.
+    Audio,
+    /// Compact a conversation (Responses).
+    Compact,
+    /// Read, cancel or delete a stored answer (Responses): only the account that made it has it.
+    Stored,
+    /// A verb of Gemini Code Assist that makes no answer.
+    Assist,
+}
+
+impl Endpoint {
+    /// True when an answer costs tokens or units: limits, hold and journal apply.
+    pub const fn is_billable(self) -> bool {
+        !matches!(self, Self::CountTokens | Self::Stored | Self::Assist)
+    }
 }
 
 /// A session's place in the sticky map: the hash of `scheduling.md` §8, 32 hex digits as 16 bytes.
@@ -57,8 +78,12 @@ pub struct RouteRequest {
     pub attempt: AttemptId,
     /// The pool.
     pub platform: Platform,
-    /// Forced by a `type,model` prefix.
+    /// Forced by a `type,model` prefix or by the path.
     pub forced: Option<AccountKind>,
+    /// Kinds that can serve the request as the client asked it.
+    pub kinds: KindSet,
+    /// Those of them that need no translation: tried first.
+    pub native: KindSet,
     /// What the account must be able to do.
     pub endpoint: Endpoint,
     /// Requested model without routing prefix.

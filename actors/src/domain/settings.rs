@@ -246,6 +246,12 @@ settings! {
     "billing.global_rate_ppm" global_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of every charge, in ppm";
     "billing.service_rate_ppm.claude" claude_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Claude accounts, in ppm";
     "billing.service_rate_ppm.ccr" ccr_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by ccr accounts, in ppm";
+    "billing.service_rate_ppm.bedrock" bedrock_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Bedrock accounts, in ppm";
+    "billing.service_rate_ppm.gemini" gemini_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Gemini accounts, in ppm";
+    "billing.service_rate_ppm.openai" openai_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by OpenAI accounts, in ppm";
+    "billing.service_rate_ppm.codex" codex_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Codex accounts, in ppm";
+    "billing.service_rate_ppm.azure" azure_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Azure accounts, in ppm";
+    "billing.service_rate_ppm.droid" droid_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Droid accounts, in ppm";
     "billing.unknown_model" unknown_model: UnknownModel = UnknownModel::Block, 0..=0, "block or free: requests for a model without a price";
     "hold.output_cap" hold_output_cap: i64 = 8_192, 256..=1_000_000, "Output tokens that a hold reserves at most";
     "disconnect.drain_s" drain_s: i64 = 60, 0..=3_600, "Longest drain after the client left, in s";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::account::view::{Breaker, Cooldown, CredentialState};
-use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Visibility};
+use crate::domain::account::{AccountSpec, AccountStatus, Visibility};
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::route::{Endpoint, RouteRequest};
 use crate::domain::settings::Settings;
@@ -126,8 +126,8 @@ pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
         Reach::Account(id) => spec.id == id,
         Reach::Group(group) => in_group(group),
     };
-    let wrong_kind = ask.request.forced.is_some_and(|kind| kind != spec.kind);
-    if wrong_kind || (spec.kind == AccountKind::Ccr && ask.request.forced.is_none() && !bound) {
+    let wrong_kind = ask.request.forced.is_some_and(|kind| kind != spec.kind) || !ask.request.kinds.contains(spec.kind);
+    if wrong_kind || (spec.kind.is_apart() && ask.request.forced.is_none() && !bound) {
         return Some(Exclusion::TypeNotAllowed);
     }
     if spec.visibility == Visibility::Dedicated && ask.reach != Reach::Account(spec.id) {

@@ -15,6 +15,8 @@ use super::pool::{Member, Pool};
 pub(super) struct RankKey {
     /// Not merely re-admitted by the pool floor: that is for when nobody better has room.
     pub(super) regular: bool,
+    /// Speaks the client's dialect: nothing is translated.
+    pub(super) native: bool,
     /// Group priority, account priority.
     pub(super) tier: (i32, i32),
     /// An offered probe comes first in its tier.
@@ -45,6 +47,8 @@ pub struct Candidate {
     pub last_assigned_seq: u64,
     /// Its breaker is half-open: it may serve as a probe.
     pub(super) half_open: bool,
+    /// Speaks the client's dialect.
+    pub(super) native: bool,
     /// Re-admitted over its soft exclusion.
     pub(super) floor: bool,
     /// An offered probe.
@@ -56,6 +60,7 @@ impl Candidate {
     pub(super) fn key(&self) -> Option<RankKey> {
         self.excluded.is_none().then_some(RankKey {
             regular: !self.floor,
+            native: self.native,
             tier: self.tier,
             probe: self.probe,
             headroom: self.headroom.ppm,
@@ -182,6 +187,7 @@ pub(super) fn evaluate(member: &Member, ask: &Ask<'_>) -> Candidate {
         weight: member.view.spec.weight,
         last_assigned_seq: member.last_assigned_seq,
         half_open,
+        native: ask.request.native.contains(member.view.spec.kind),
         floor: false,
         probe: false,
     }

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use crate::account::view::Breaker;
-use crate::domain::account::{AccountKind, Visibility};
+use crate::domain::account::Visibility;
 use crate::domain::id::AccountId;
 use crate::domain::time::{SECOND, Timestamp};
 
@@ -40,6 +40,7 @@ impl Default for Bound {
     fn default() -> Self {
         let ceiling = RankKey {
             regular: false,
+            native: false,
             tier: (0, 0),
             probe: false,
             headroom: 0,
@@ -63,6 +64,7 @@ impl Bound {
         let ahead = HeadroomContext { request: None, now: holds_until, ..ask.headroom_context(member.mirror) };
         let ceiling = RankKey {
             regular: true,
+            native: true,
             tier: member.tier(Reach::Pool),
             probe: false,
             headroom: headroom(&member.view, &ahead).ppm,
@@ -71,7 +73,7 @@ impl Bound {
             id: Reverse(spec.id),
         };
         let closed = filter::standing(member, ask.now).is_some()
-            || spec.kind == AccountKind::Ccr
+            || spec.kind.is_apart()
             || spec.visibility == Visibility::Dedicated;
         let half_open_at = match member.view.breaker {
             Breaker::Open { until, .. } => until,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Platform, Visibility};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, KindSet, Platform, Visibility};
 use crate::domain::credential::{Credential, Secret};
 use crate::domain::id::{AccountId, AttemptId, KeyId, LeaseId, RequestId, UserId};
 use crate::domain::key::{DisconnectPolicy, KeyPolicy, OwnerPolicy, StickyMode};
@@ -109,6 +109,8 @@ pub fn route(n: u128) -> RouteRequest {
         attempt: AttemptId { request: RequestId(n), number: 1 },
         platform: Platform::Claude,
         forced: None,
+        kinds: KindSet::ALL,
+        native: KindSet::ALL,
         endpoint: Endpoint::Generate,
         model: Arc::from(model),
         family: family(model),

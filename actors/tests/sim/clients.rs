@@ -1,6 +1,6 @@
 //! Clients and the workers that serve them: ask, call, judge, go on to the next account, settle, as `src/relay` does.
 
-use actors::domain::account::Platform;
+use actors::domain::account::{KindSet, Platform};
 use actors::domain::credential::Credential;
 use actors::domain::id::{AccountId, AttemptId, RequestId};
 use actors::domain::model::{Family, default_families, family_of};
@@ -140,6 +140,8 @@ impl World {
             attempt: client.attempt(),
             platform: Platform::Claude,
             forced: caller.forced,
+            kinds: KindSet::ALL,
+            native: KindSet::ALL,
             endpoint: Endpoint::Generate,
             model: Arc::from(caller.model),
             family: client.family(),

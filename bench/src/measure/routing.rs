@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::clock::Clock;
-use actors::domain::account::Platform;
+use actors::domain::account::{KindSet, Platform};
 use actors::domain::id::{AttemptId, KeyId, RequestId, UserId};
 use actors::domain::key::{CostWindow, DisconnectPolicy, KeyPolicy, OwnerPolicy, StickyMode};
 use actors::domain::model::{default_families, family_of};
@@ -113,6 +113,8 @@ fn request(number: u128, key: &Arc<KeyPolicy>, clock: &Clock) -> RouteRequest {
         attempt: AttemptId { request: RequestId(number), number: 1 },
         platform: Platform::Claude,
         forced: None,
+        kinds: KindSet::ALL,
+        native: KindSet::ALL,
         endpoint: Endpoint::Generate,
         family: family_of(&model, &default_families()),
         model,

@@ -4,23 +4,9 @@ use actors::domain::usage::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::estimate::TextBytes;
 use super::usage::UsageFold;
-
-/// What the relay needs of a complete message.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// Message id.
-    pub id: Option<String>,
-    /// Model that answered.
-    pub model: Option<String>,
-    /// Why it stopped.
-    pub stop_reason: Option<String>,
-    /// Normalised usage, when the vendor reported it.
-    pub usage: Option<Usage>,
-    /// Bytes of the content's JSON, for an answer without usage.
-    pub output: TextBytes,
-}
+use crate::dialect::estimate::TextBytes;
+use crate::dialect::read::Read;
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -37,14 +23,14 @@ struct Wire<'a> {
 }
 
 /// Reads a whole answer; `None` when the body is no complete message: not JSON to its end, or without a content list.
-pub fn parse(body: &[u8]) -> Option<Answer> {
+pub fn parse(body: &[u8]) -> Option<Read> {
     let wire: Wire<'_> = serde_json::from_slice(body).ok()?;
     if !wire.content.get().starts_with('[') {
         return None;
     }
     let mut fold = UsageFold::default();
     fold.start(wire.usage.map(RawValue::get));
-    Some(Answer {
+    Some(Read {
         id: wire.id,
         model: wire.model,
         stop_reason: wire.stop_reason,

@@ -4,6 +4,8 @@ use actors::domain::route::RefusalReason;
 use actors::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::dialect::error::EmbeddedError;
+
 /// A keepalive that every Anthropic client ignores.
 pub const PING: &[u8] = b"event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
@@ -116,19 +118,6 @@ impl ErrorBody<'_> {
         event.extend_from_slice(b"\n\n");
         event
     }
-}
-
-/// An error as an upstream reported it, in a body or in a stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EmbeddedError {
-    /// `error.type`, or `api_error` when there is none.
-    pub kind: String,
-    /// `error.message`; may quote the request, so it never enters a log.
-    pub message: String,
-    /// `error.code`, `error.error_code` or `error.details.error_code`, when it is a string.
-    pub code: Option<String>,
-    /// In a stream: true when no content event came before it.
-    pub before_content: bool,
 }
 
 #[derive(Deserialize)]

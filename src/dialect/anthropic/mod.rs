@@ -1,14 +1,7 @@
 //! The Anthropic Messages dialect (A of `relay-api.md`), in the order in which a request meets it.
 
-pub mod peek;
-pub mod session;
-
-pub mod estimate;
-
-mod spans;
-
-pub mod edit;
-pub mod model_name;
+pub mod decode;
+pub mod encode;
 
 mod delta;
 

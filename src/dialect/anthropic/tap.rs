@@ -5,42 +5,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::delta;
-use super::error::{self, EmbeddedError};
-use super::estimate::TextBytes;
+use super::error;
 use super::usage::UsageFold;
+use crate::dialect::error::EmbeddedError;
 use crate::dialect::sse::{Event, Scanner};
+use crate::dialect::tap::{Seen, Tap, Terminal};
 
-/// How a stream's message has ended so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Terminal {
-    /// Not at all: an end of the stream now is a truncation.
-    #[default]
-    None,
-    /// `message_stop` was seen.
-    Stop,
-    /// A `stop_reason` was seen, but no `message_stop`: complete when the stream ends now, to be flagged.
-    StopReasonThenEof,
-}
-
-/// What a stream has shown so far.
+/// Watches one stream.
 #[derive(Debug, Default)]
 pub struct StreamTap {
-    /// A content event (`content_block_…`) was seen; `ping`, comments, `message_start` and the end of a message are none.
-    pub semantic: bool,
-    /// How the message has ended.
-    pub terminal: Terminal,
-    /// The first error event.
-    pub error: Option<EmbeddedError>,
-    /// Model of the (last) message.
-    pub model: Option<String>,
-    /// Id of the (last) message.
-    pub message_id: Option<String>,
-    /// Why the model stopped.
-    pub stop_reason: Option<String>,
-    /// Bytes of text, reasoning and tool arguments streamed, for an answer without usage.
-    pub output: TextBytes,
-    /// Events that could not be decoded; they are forwarded all the same.
-    pub broken: u64,
+    seen: Seen,
     scanner: Scanner,
     usage: UsageFold,
 }
@@ -108,27 +82,30 @@ struct DeltaFields {
     stop_reason: Option<String>,
 }
 
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Watches the next bytes, cut anywhere.
-    pub fn feed(&mut self, chunk: &[u8]) {
+impl Tap for StreamTap {
+    fn feed(&mut self, chunk: &[u8]) {
         let mut scanner = std::mem::take(&mut self.scanner);
         scanner.feed(chunk, |event| self.on_event(event));
         self.scanner = scanner;
     }
 
-    /// Usage seen so far, normalised; `None` while no usage object was seen.
-    pub fn usage(&self) -> Option<Usage> {
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn usage(&self) -> Option<Usage> {
         self.usage.usage()
     }
 
-    /// True when an event may be written between the bytes fed so far and the next ones.
-    pub fn at_event_boundary(&self) -> bool {
+    fn at_event_boundary(&self) -> bool {
         self.scanner.at_boundary()
+    }
+}
+
+impl StreamTap {
+    /// A tap at the start of a stream.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Events too long to be looked into.
@@ -149,7 +126,7 @@ impl StreamTap {
             return;
         }
         let Ok(typed) = serde_json::from_slice::<Typed<'_>>(data) else {
-            self.broken += 1;
+            self.seen.broken += 1;
             return;
         };
         match typed.r#type {
@@ -162,12 +139,12 @@ impl StreamTap {
     fn on_kind(&mut self, kind: Kind, data: &[u8]) {
         match kind {
             Kind::BlockDelta => self.on_block_delta(data),
-            Kind::Block => self.semantic = true,
+            Kind::Block => self.seen.semantic = true,
             Kind::MessageStart => self.on_message_start(data),
             Kind::MessageDelta => self.on_message_delta(data),
             Kind::MessageStop => {
                 self.usage.stop();
-                self.terminal = Terminal::Stop;
+                self.seen.terminal = Terminal::Stop;
             }
             Kind::Error => self.on_error(data),
             Kind::Ignored | Kind::Unknown => {}
@@ -175,55 +152,56 @@ impl StreamTap {
     }
 
     fn on_block_delta(&mut self, data: &[u8]) {
-        self.semantic = true;
+        self.seen.semantic = true;
         match delta::text_bytes(data) {
-            Some(bytes) => self.output += bytes,
-            None => self.broken += 1,
+            Some(bytes) => self.seen.output += bytes,
+            None => self.seen.broken += 1,
         }
     }
 
     fn on_message_start(&mut self, data: &[u8]) {
         let Ok(Start { message }) = serde_json::from_slice::<Start<'_>>(data) else {
-            self.broken += 1;
+            self.seen.broken += 1;
             return;
         };
-        self.terminal = Terminal::None;
-        self.stop_reason = None;
-        self.message_id = message.id.or(self.message_id.take());
-        self.model = message.model.or(self.model.take());
+        self.seen.terminal = Terminal::None;
+        self.seen.stop_reason = None;
+        self.seen.answer_id = message.id.or(self.seen.answer_id.take());
+        self.seen.model = message.model.or(self.seen.model.take());
         self.usage.start(message.usage.map(RawValue::get));
     }
 
     fn on_message_delta(&mut self, data: &[u8]) {
         let Ok(event) = serde_json::from_slice::<MessageDelta<'_>>(data) else {
-            self.broken += 1;
+            self.seen.broken += 1;
             return;
         };
         if let Some(usage) = event.usage {
             self.usage.update(usage.get());
         }
         if event.delta.stop_reason.is_some() {
-            self.stop_reason = event.delta.stop_reason;
-            if self.terminal == Terminal::None {
-                self.terminal = Terminal::StopReasonThenEof;
+            self.seen.stop_reason = event.delta.stop_reason;
+            if self.seen.terminal == Terminal::None {
+                self.seen.terminal = Terminal::StopReasonThenEof;
             }
         }
     }
 
     fn on_error(&mut self, data: &[u8]) {
-        if self.error.is_some() {
+        if self.seen.error.is_some() {
             return;
         }
         let mut error = error::parse(data)
             .unwrap_or_else(|| EmbeddedError { kind: "api_error".to_owned(), ..EmbeddedError::default() });
-        error.before_content = !self.semantic;
-        self.error = Some(error);
+        error.before_content = !self.seen.semantic;
+        self.seen.error = Some(error);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::estimate::TextBytes;
 
     fn tap(text: &str) -> StreamTap {
         let mut tap = StreamTap::new();
@@ -240,25 +218,25 @@ mod tests {
     #[test]
     fn envelope_events_are_not_content() {
         let tap = tap(&format!(": hi\n\nevent: ping\ndata: {{\"type\":\"ping\"}}\n\n{START}"));
-        assert!(!tap.semantic);
-        assert_eq!((tap.model.as_deref(), tap.message_id.as_deref()), (Some("m"), Some("msg_1")));
+        assert!(!tap.seen().semantic);
+        assert_eq!((tap.seen().model.as_deref(), tap.seen().answer_id.as_deref()), (Some("m"), Some("msg_1")));
         assert_eq!(tap.usage().unwrap().tokens.input, 3);
     }
 
     #[test]
     fn a_message_is_followed_to_its_end() {
         let mut tap = tap(&format!("{START}{BLOCK}{TEXT}"));
-        assert!(tap.semantic);
-        assert_eq!(tap.terminal, Terminal::None);
-        assert_eq!(tap.output, TextBytes { ascii: 2, other: 2 });
+        assert!(tap.seen().semantic);
+        assert_eq!(tap.seen().terminal, Terminal::None);
+        assert_eq!(tap.seen().output, TextBytes { ascii: 2, other: 2 });
         tap.feed(END.as_bytes());
-        assert_eq!(tap.terminal, Terminal::StopReasonThenEof);
-        assert_eq!(tap.stop_reason.as_deref(), Some("end_turn"));
+        assert_eq!(tap.seen().terminal, Terminal::StopReasonThenEof);
+        assert_eq!(tap.seen().stop_reason.as_deref(), Some("end_turn"));
         tap.feed(STOP.as_bytes());
-        assert_eq!(tap.terminal, Terminal::Stop);
+        assert_eq!(tap.seen().terminal, Terminal::Stop);
         assert_eq!(tap.usage().unwrap().tokens.output, 9);
         tap.feed(START.as_bytes());
-        assert_eq!(tap.terminal, Terminal::None, "a second message must end too");
+        assert_eq!(tap.seen().terminal, Terminal::None, "a second message must end too");
     }
 
     #[test]
@@ -266,18 +244,18 @@ mod tests {
         let tap = tap(&format!(
             "{START}event: message_delta\ndata: {{\"delta\":{{\"stop_reason\":null}},\"usage\":null}}\n\n"
         ));
-        assert_eq!(tap.terminal, Terminal::None);
+        assert_eq!(tap.seen().terminal, Terminal::None);
     }
 
     #[test]
     fn errors_know_whether_content_came_first() {
         let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n";
-        let first = tap(&format!("{START}{error}")).error.unwrap();
+        let first = tap(&format!("{START}{error}")).seen().error.clone().unwrap();
         assert!(first.before_content);
         assert_eq!(first.kind, "overloaded_error");
-        assert!(!tap(&format!("{START}{BLOCK}{error}")).error.unwrap().before_content);
-        assert!(tap("data: {\"error\":{\"message\":\"x\"}}\n\n").error.is_some());
-        assert_eq!(tap("event: error\ndata: nonsense\n\n").error.unwrap().kind, "api_error");
+        assert!(!tap(&format!("{START}{BLOCK}{error}")).seen().error.clone().unwrap().before_content);
+        assert!(tap("data: {\"error\":{\"message\":\"x\"}}\n\n").seen().error.clone().is_some());
+        assert_eq!(tap("event: error\ndata: nonsense\n\n").seen().error.clone().unwrap().kind, "api_error");
     }
 
     #[test]
@@ -285,8 +263,8 @@ mod tests {
         let text = format!("{START}{BLOCK}{TEXT}{END}{STOP}");
         let unnamed: String = text.lines().filter(|l| !l.starts_with("event:")).map(|l| format!("{l}\r\n")).collect();
         let tap = tap(&unnamed);
-        assert!(tap.semantic);
-        assert_eq!((tap.terminal, tap.broken), (Terminal::Stop, 0));
+        assert!(tap.seen().semantic);
+        assert_eq!((tap.seen().terminal, tap.seen().broken), (Terminal::Stop, 0));
         assert_eq!(tap.usage().unwrap().tokens.total(), 12);
     }
 
@@ -295,7 +273,7 @@ mod tests {
         let tap = tap(&format!(
             "{START}event: content_block_delta\ndata: {{\"type\":\"content_blo\n\nevent: message_delta\ndata: {{\n\ndata: junk\n\ndata: [DONE]\n\n{END}"
         ));
-        assert_eq!(tap.broken, 3);
+        assert_eq!(tap.seen().broken, 3);
         assert_eq!(tap.usage().unwrap().tokens.output, 9);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post};
-use actors::domain::account::Platform;
+use actors::domain::account::{KindSet, Platform};
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId};
 use actors::domain::model::{family_of, split_routing_prefix};
 use actors::domain::money::Nanos;
@@ -105,6 +105,8 @@ pub async fn simulate(
         attempt: AttemptId { request: super::new_request_id(now), number: 1 },
         platform: Platform::Claude,
         forced: routed.forced,
+        kinds: KindSet::ALL,
+        native: KindSet::ALL,
         endpoint: Endpoint::Generate,
         family: family_of(routed.name, &state.engine.settings.current().families),
         model: Arc::from(routed.name),

@@ -33,6 +33,7 @@ pub struct CredentialHint {
 enum Sealed {
     ApiKey { key: String },
     OAuth { access: String, refresh: Option<String> },
+    Aws { access_key_id: String, secret_access_key: String, session_token: Option<String> },
 }
 
 impl Sealed {
@@ -43,6 +44,11 @@ impl Sealed {
                 access: access.expose_secret().to_owned(),
                 refresh: refresh.as_ref().map(|token| token.expose_secret().to_owned()),
             },
+            Secret::Aws { access_key_id, secret_access_key, session_token } => Self::Aws {
+                access_key_id: access_key_id.expose_secret().to_owned(),
+                secret_access_key: secret_access_key.expose_secret().to_owned(),
+                session_token: session_token.as_ref().map(|token| token.expose_secret().to_owned()),
+            },
         }
     }
 
@@ -52,6 +58,11 @@ impl Sealed {
             Self::OAuth { access, refresh } => {
                 Secret::OAuth { access: SecretString::from(access), refresh: refresh.map(SecretString::from) }
             }
+            Self::Aws { access_key_id, secret_access_key, session_token } => Secret::Aws {
+                access_key_id: SecretString::from(access_key_id),
+                secret_access_key: SecretString::from(secret_access_key),
+                session_token: session_token.map(SecretString::from),
+            },
         }
     }
 }
@@ -81,6 +92,7 @@ pub(super) async fn write(
     let shown = match &credential.secret {
         Secret::ApiKey(key) => mask(key.expose_secret()),
         Secret::OAuth { access, .. } => mask(access.expose_secret()),
+        Secret::Aws { access_key_id, .. } => mask(access_key_id.expose_secret()),
     };
     let plain = Zeroizing::new(serde_json::to_string(&Sealed::of(&credential.secret))?);
     let sealed = vault.seal(place(id), &plain)?;

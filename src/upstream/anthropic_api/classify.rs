@@ -6,7 +6,8 @@ use actors::domain::window::Scope;
 
 use super::reset::{LONGEST_RETRY, retry_after};
 use super::{rate, rules};
-use crate::dialect::anthropic::error::{self, EmbeddedError};
+use crate::dialect::anthropic::error;
+use crate::dialect::error::EmbeddedError;
 use crate::upstream::AnswerHead;
 
 /// Phrases with which the vendor disables an account.

@@ -5,7 +5,7 @@ use actors::domain::account::AccountSpec;
 use bytes::Bytes;
 
 use super::{Inbound, Outbound, PrepareError};
-use crate::dialect::anthropic::{edit, peek};
+use crate::dialect::{Dialect, Surface, edit, peek};
 
 pub(super) mod auth;
 pub(super) mod classify;
@@ -23,6 +23,11 @@ pub(super) use reset::{FIVE_HOURS, SEVEN_DAYS, believable, moment};
 /// The vendor's own address.
 pub(super) const BASE_URL: &str = "https://api.anthropic.com";
 
+/// Anthropic Messages as it is, whatever the client speaks.
+pub(super) fn surface(_client: Dialect) -> Surface {
+    Surface::plain(Dialect::Anthropic)
+}
+
 /// Builds the request: URL from the account, headers by policy plus `auth`, body untouched unless a named edit applies.
 pub(super) fn prepare(
     call: &Inbound<'_>,
@@ -36,15 +41,16 @@ pub(super) fn prepare(
     let body = edited(call, account, &mut edits);
     let mut headers = headers::request(call.headers, beta);
     headers.extend(auth);
-    Ok(Outbound { url, headers, body, edits })
+    Ok(Outbound { method: call.method.clone(), url, headers, body, edits })
 }
 
 fn edited(call: &Inbound<'_>, account: &AccountSpec, edits: &mut Vec<&'static str>) -> Bytes {
     let mut body = call.body.clone();
     let wanted = account.upstream_model(call.model);
-    let literal = call.body.get(call.model_span.clone()).unwrap_or_default();
-    if peek::literal_text(literal).as_deref() != Some(wanted) {
-        body = edit::rename_model(&body, call.model_span.clone(), wanted);
+    if let Some(span) = &call.model_span
+        && peek::literal_text(call.body.get(span.clone()).unwrap_or_default()).as_deref() != Some(wanted)
+    {
+        body = edit::rename_model(&body, span.clone(), wanted);
         edits.push("model.map");
     }
     if call.strip_thinking

@@ -1,26 +1,14 @@
 //! A claude-code-router style relay with an API key (`upstreams.md` §2.3): like `claude_console`, without token counts.
 
-use actors::domain::account::{AccountKind, AccountSpec};
+use actors::domain::account::AccountSpec;
 use actors::domain::credential::Credential;
 use actors::domain::route::Endpoint;
-use actors::domain::verdict::Judgement;
 
-use super::{AnswerHead, Dialect, Inbound, Outbound, PrepareError, anthropic_api, claude_console};
-use crate::dialect::anthropic::tap::StreamTap;
+use super::{Adapter, Inbound, Outbound, PrepareError, anthropic_api, claude_console};
 
-pub(super) const fn kind() -> AccountKind {
-    AccountKind::Ccr
-}
+pub(super) const ADAPTER: Adapter = Adapter { prepare, ..claude_console::ADAPTER };
 
-pub(super) fn dialect(_model: &str) -> Dialect {
-    Dialect::Anthropic
-}
-
-pub(super) fn prepare(
-    call: &Inbound<'_>,
-    account: &AccountSpec,
-    credential: &Credential,
-) -> Result<Outbound, PrepareError> {
+fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
     if call.endpoint == Endpoint::CountTokens {
         return Err(PrepareError::Unsupported);
     }
@@ -29,12 +17,4 @@ pub(super) fn prepare(
         return Err(PrepareError::BadBaseUrl);
     }
     anthropic_api::prepare(call, account, anthropic_api::auth::api_key(account, credential)?, None)
-}
-
-pub(super) fn classify(answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
-    claude_console::classify::classify(answer, account)
-}
-
-pub(super) fn usage_tap() -> StreamTap {
-    StreamTap::new()
 }

@@ -4,6 +4,7 @@ use actors::domain::account::AccountSpec;
 use actors::domain::time::MINUTE;
 use actors::domain::verdict::{Judgement, Verdict};
 
+use crate::dialect::error::EmbeddedError;
 use crate::upstream::{AnswerHead, anthropic_api};
 
 /// The account option: minutes of rest that replace the ramp of an unknown 429.
@@ -20,4 +21,12 @@ pub(in crate::upstream) fn classify(answer: &AnswerHead<'_>, account: &AccountSp
         }
         _ => judgement,
     }
+}
+
+pub(in crate::upstream) fn classify_embedded(
+    error: &EmbeddedError,
+    answer: &AnswerHead<'_>,
+    account: &AccountSpec,
+) -> Judgement {
+    anthropic_api::classify::classify_embedded(error, answer, account, false)
 }

@@ -1,38 +1,35 @@
 //! Anthropic with stored OAuth tokens (`upstreams.md` §2.1, opt-in).
 
-use actors::domain::account::{AccountKind, AccountSpec};
+use actors::domain::account::AccountSpec;
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::verdict::Judgement;
 
-use super::{AnswerHead, Dialect, Inbound, Outbound, PrepareError, anthropic_api};
-use crate::dialect::anthropic::tap::StreamTap;
+use super::{Adapter, AnswerHead, Inbound, Outbound, PrepareError, anthropic_api};
+use crate::dialect::error::EmbeddedError;
 
 pub mod oauth;
 
 /// The capability that an OAuth token needs; it says nothing about who the client is.
 const OAUTH_BETA: &str = "oauth-2025-04-20";
 
-pub(super) const fn kind() -> AccountKind {
-    AccountKind::ClaudeOfficial
-}
+pub(super) const ADAPTER: Adapter = Adapter {
+    surface: anthropic_api::surface,
+    prepare,
+    classify,
+    classify_embedded,
+    windows: anthropic_api::windows::windows,
+    response_headers: anthropic_api::headers::response,
+};
 
-pub(super) fn dialect(_model: &str) -> Dialect {
-    Dialect::Anthropic
-}
-
-pub(super) fn prepare(
-    call: &Inbound<'_>,
-    account: &AccountSpec,
-    credential: &Credential,
-) -> Result<Outbound, PrepareError> {
+fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
     let Secret::OAuth { access, .. } = &credential.secret else { return Err(PrepareError::BadCredential) };
     anthropic_api::prepare(call, account, vec![anthropic_api::auth::bearer(access)?], Some(OAUTH_BETA))
 }
 
-pub(super) fn classify(answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
+fn classify(answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
     anthropic_api::classify::classify(answer, account, true)
 }
 
-pub(super) fn usage_tap() -> StreamTap {
-    StreamTap::new()
+fn classify_embedded(error: &EmbeddedError, answer: &AnswerHead<'_>, account: &AccountSpec) -> Judgement {
+    anthropic_api::classify::classify_embedded(error, answer, account, true)
 }

@@ -122,7 +122,7 @@ pub fn read_refresh(
         .map_err(|_| RefreshError::Transient("the token endpoint answered without a token".to_owned()))?;
     let old_refresh = match &current.secret {
         Secret::OAuth { refresh, .. } => refresh.clone(),
-        Secret::ApiKey(_) => None,
+        Secret::ApiKey(_) | Secret::Aws { .. } => None,
     };
     Ok(Credential {
         secret: Secret::OAuth { access: tokens.access_token, refresh: tokens.refresh_token.or(old_refresh) },

@@ -64,10 +64,10 @@ impl PriceBook {
     }
 
     /// The version in force at `at` for a model called on a service: exact → alias → without decorations → longest glob,
-    /// first in the service, then in its parent. Never a guess. A name with a row of its own costs one hash lookup.
+    /// first in the service, then in its parents. Never a guess. A name with a row of its own costs one hash lookup.
     pub fn find(&self, service: Service, model: &str, at: Timestamp) -> Option<Arc<PriceVersion>> {
-        let here = self.find_in(service, model, at);
-        here.or_else(|| self.find_in(service.price_parent()?, model, at))
+        let parents = || service.price_parents().iter().find_map(|parent| self.find_in(*parent, model, at));
+        self.find_in(service, model, at).or_else(parents)
     }
 
     /// Every row, in no particular order.
@@ -91,7 +91,8 @@ impl PriceBook {
         let named = self.shelves.get(service as usize)?.names.get(name)?;
         current(&named.exact, at).or_else(|| {
             let target = current(&named.aliases, at)?.alias_of.as_deref()?;
-            self.find_exact(service, target, at).or_else(|| self.find_exact(service.price_parent()?, target, at))
+            let parents = || service.price_parents().iter().find_map(|parent| self.find_exact(*parent, target, at));
+            self.find_exact(service, target, at).or_else(parents)
         })
     }
 

@@ -22,7 +22,7 @@ use super::state::State;
 use crate::account::messages::{Acquire, AcquireRefused, Acquired};
 use crate::account::view::{AccountView, Breaker, Cooldown, CredentialState};
 use crate::billing::messages::{Admit, AdmitRefused, Admitted, LimitsLeft};
-use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Platform, Visibility};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, KindSet, Platform, Visibility};
 use crate::domain::credential::{Credential, Secret};
 use crate::domain::id::{AccountId, AttemptId, KeyId, LeaseId, RequestId, UserId};
 use crate::domain::key::{DisconnectPolicy, KeyPolicy, OwnerPolicy, StickyMode};
@@ -163,6 +163,8 @@ pub fn request(n: u128, key: &Arc<KeyPolicy>) -> RouteRequest {
         attempt: AttemptId { request: RequestId(n), number: 1 },
         platform: Platform::Claude,
         forced: None,
+        kinds: KindSet::ALL,
+        native: KindSet::ALL,
         endpoint: Endpoint::Generate,
         model: Arc::from("claude-sonnet-4-5"),
         family: family("sonnet"),

@@ -146,7 +146,7 @@ mod tests {
     use actix_http::header::{HeaderName, HeaderValue};
 
     use super::*;
-    use crate::dialect::anthropic::peek::peek;
+    use crate::dialect::peek::peek;
 
     fn value(headers: &[(&'static str, &'static str)], body: &str) -> Option<String> {
         let mut map = HeaderMap::new();

@@ -77,7 +77,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::anthropic::peek::peek;
+    use crate::dialect::peek::peek;
 
     fn strip(body: &str) -> Option<String> {
         strip_thinking(body.as_bytes()).map(|out| String::from_utf8(out).unwrap())

@@ -1,0 +1,9 @@
+//! Reads the Anthropic Messages dialect into the form.
+
+mod answer;
+mod request;
+mod stream;
+
+pub use answer::answer;
+pub use request::request;
+pub use stream::Stream;

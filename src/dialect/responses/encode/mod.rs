@@ -1,0 +1,9 @@
+//! Writes the form in OpenAI Responses.
+
+mod answer;
+mod request;
+mod stream;
+
+pub use answer::answer;
+pub use request::request;
+pub use stream::Stream;

@@ -1,0 +1,1 @@
+//! What every kind that speaks to Google's API shares.

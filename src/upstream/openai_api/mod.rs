@@ -1,0 +1,1 @@
+//! What every kind that speaks to OpenAI's API shares.
