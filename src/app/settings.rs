@@ -10,7 +10,7 @@ use actors::ports::{PortError, PortFuture, SettingsStore};
 use actors::settings::SettingsHandle;
 use serde_json::Value;
 
-use crate::config::SettingLayers;
+use crate::config::{Config, SettingLayers};
 use crate::store::ports::SqlSettings;
 use crate::transport::EgressRules;
 
@@ -39,17 +39,16 @@ impl SettingsStore for LayeredSettings {
     }
 }
 
-/// The settings in force and their version, for a command that runs without the engine.
+/// The egress rules in force, for a command that runs without the engine.
 ///
 /// # Errors
-/// When the database cannot be read.
-pub async fn load_once(
-    db: &crate::store::Db,
-    layers: &SettingLayers,
-) -> Result<(Settings, i64), crate::store::StoreError> {
-    let base = over(Settings::default(), &layers.base);
-    let (stored, version) = crate::store::settings::load(db, &base).await?;
-    Ok((over(stored, &layers.locked), version))
+/// When the database or the file with certificate authorities cannot be read.
+pub async fn rules_in_force(config: &Config, db: &crate::store::Db) -> Result<Arc<EgressRules>, super::StartError> {
+    let layers = &config.settings;
+    let (stored, _) = crate::store::settings::load(db, &over(Settings::default(), &layers.base)).await?;
+    let rules = super::egress_rules(config)?;
+    apply_network(&over(stored, &layers.locked), &rules);
+    Ok(rules)
 }
 
 /// Values were checked when the configuration was read; one that is refused now is left as it was.

@@ -57,9 +57,7 @@ impl VendorCalls {
         vault: Arc<dyn Vault>,
         clock: Clock,
     ) -> Result<Self, super::StartError> {
-        let (settings, _) = super::settings::load_once(db, &config.settings).await?;
-        let rules = super::egress_rules(config)?;
-        super::settings::apply_network(&settings, &rules);
+        let rules = super::settings::rules_in_force(config, db).await?;
         let publisher = super::publish::Publisher::new(db.clone(), vault);
         publisher.publish_proxies().await?;
         Ok(Self {

@@ -14,10 +14,11 @@ use serde_json::{Map, Value, json};
 use super::database::Local;
 use super::exit::Failure;
 use super::output::Output;
+use crate::app::settings::rules_in_force;
 use crate::app::vendor::VendorCalls;
 use crate::config::Need;
 use crate::http::extract::parse_value;
-use crate::onboarding::account::AccountInput;
+use crate::onboarding::account::{AccountInput, check_address};
 use crate::onboarding::credential::CredentialInput;
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
 
@@ -123,6 +124,8 @@ async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
     input.max_concurrency = max_concurrency.unwrap_or(input.max_concurrency);
     input.priority = priority.unwrap_or(input.priority);
     let config = input.checked().map_err(|e| Failure::Usage(e.to_string()))?;
+    let rules = rules_in_force(&local.config, &local.db).await?;
+    check_address(&config, &rules).map_err(|e| Failure::Usage(e.to_string()))?;
     let credential = read_credential(credential_file.as_ref(), kind)?;
     let credential = credential.checked(kind).map_err(|e| Failure::Usage(e.to_string()))?;
     let credential = credential.ok_or_else(|| Failure::Usage("the credential is empty".to_owned()))?;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{Moment, Money};
 use super::{Invalid, labels, must, patterns, text};
 use crate::store::accounts::AccountConfig;
+use crate::transport::{EgressRules, UnsafeUrl};
 
 /// Adapter options with the values they accept; empty = a whole number of minutes.
 const OPTIONS: [(&str, &[&str]); 4] = [
@@ -240,6 +241,16 @@ impl AccountInput {
         })
     }
 }
+
+/// Checks where an account calls when it is saved, as the connection will be checked when it is dialled (`access.md` §15).
+pub fn check_address(config: &AccountConfig, rules: &EgressRules) -> Result<(), UnsafeAddress> {
+    config.base_url.as_deref().map_or(Ok(()), |url| rules.check_url(url).map_err(UnsafeAddress))
+}
+
+/// An account's address may not be called. The text names the setting that would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("base_url: {0}")]
+pub struct UnsafeAddress(UnsafeUrl);
 
 fn reset_minute(text: &str) -> Result<u16, Invalid> {
     let parsed = text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));

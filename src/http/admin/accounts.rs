@@ -18,7 +18,7 @@ use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{
     Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version,
 };
-use crate::onboarding::account::AccountInput;
+use crate::onboarding::account::{AccountInput, check_address};
 use crate::onboarding::credential::CredentialInput;
 use crate::onboarding::json::Moment;
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
@@ -193,10 +193,7 @@ async fn prove(state: &AdminState, id: AccountId) -> Result<(), ApiError> {
 /// Checks a configuration: by itself, its address against the egress rules, and what it refers to.
 async fn checked(state: &AdminState, input: AccountInput) -> Result<AccountConfig, ApiError> {
     let config = input.checked()?;
-    if let Some(url) = &config.base_url {
-        let unsafe_url = |error| ApiError::new(Reason::UnsafeUrl, format!("base_url: {error}"));
-        state.rules.check_url(url).map_err(unsafe_url)?;
-    }
+    check_address(&config, &state.rules).map_err(|error| ApiError::new(Reason::UnsafeUrl, error.to_string()))?;
     for group in &config.groups {
         let found = crate::store::groups::get(&state.db, *group).await?;
         found.ok_or_else(|| ApiError::invalid("group_ids", format!("names no group: {group}")))?;
