@@ -1,8 +1,9 @@
 //! What an administrator says about an account, and what must hold before it is stored (`admin-api.md` §2.1).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use actors::domain::account::{AccountKind, ErrorRule, Visibility};
+use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Visibility};
 use actors::domain::id::{GroupId, ProxyId};
 use actors::domain::model::Pattern;
 use actors::domain::money::PPM;
@@ -239,6 +240,22 @@ impl AccountInput {
             cost_ppm: self.cost_ppm,
             notes: self.notes,
         })
+    }
+}
+
+/// Longest wait for the vendor's word on a new credential.
+pub const PROOF: Duration = Duration::from_secs(5);
+
+/// The status of a new account and its reason, by whether the vendor accepted the credential; `None` = it did not say.
+///
+/// `created` is not scheduled: the account's actor goes on asking the vendor. A kind without a call that costs nothing is
+/// taken at the administrator's word.
+pub fn first_status(kind: AccountKind, accepted: Option<bool>) -> (AccountStatus, Option<String>) {
+    match accepted {
+        Some(true) => (AccountStatus::Active, None),
+        Some(false) => (AccountStatus::Error, Some("unauthorized".to_owned())),
+        None if kind.counts_tokens() => (AccountStatus::Created, None),
+        None => (AccountStatus::Active, None),
     }
 }
 
