@@ -90,6 +90,25 @@ async fn writes_create_update_and_remove_accounts() {
 }
 
 #[actix_rt::test]
+async fn versions_that_were_read_before_an_account_was_made_do_not_remove_it() {
+    let fakes = FakePorts::default();
+    fakes.accounts.put(spec(1), Some(api_key()));
+    let engine = start(fakes).await;
+    let live = ask(&engine, 1).await.unwrap();
+    engine.engine.accounts.compare(Vec::new());
+    engine.settle().await;
+    assert_eq!((engine.engine.accounts.ids(), engine.live_leases().await), (vec![id(1)], 1));
+
+    engine.fakes.accounts.remove(1);
+    engine.fakes.accounts.put(spec(2), Some(api_key()));
+    engine.engine.accounts.compare(vec![(id(2), 1)]);
+    engine.settle().await;
+    assert_eq!(engine.engine.accounts.ids(), [id(2)]);
+    finish(&engine, live, Verdict::Ok);
+    engine.settle().await;
+}
+
+#[actix_rt::test]
 async fn a_fleet_instance_notices_what_others_wrote_within_five_seconds() {
     tokio::time::pause();
     let config = EngineConfig::fleet(Arc::new(|_: &str| ()));
