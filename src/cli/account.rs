@@ -1,5 +1,5 @@
-//! `account list|show|add|test|pause|resume`: accounts in the database. A running server sees changes of the database when
-//! it reads accounts again; use the management API where changes must count at once.
+//! `account list|show|add|test|pause|resume`: accounts in the database. A running server takes a change over within about
+//! a second (`app/follow`).
 
 use std::io::Read;
 use std::path::PathBuf;

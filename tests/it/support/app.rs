@@ -31,7 +31,7 @@ pub struct TestApp {
     config: Config,
     /// What the process would have in its environment.
     pub(super) environment: Vec<(String, String)>,
-    _dir: TempDir,
+    pub(super) dir: TempDir,
     pub(super) owner: Cell<Option<UserId>>,
     /// What clients saw, for the audit.
     pub(super) seen: RefCell<Vec<Seen>>,
@@ -74,7 +74,7 @@ impl TestApp {
             mock_handle: Some(mock_handle),
             config,
             environment,
-            _dir: dir,
+            dir,
             owner: Cell::default(),
             seen: RefCell::default(),
             finished: false,

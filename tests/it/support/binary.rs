@@ -1,6 +1,7 @@
 //! The `quotalane` binary beside the server of a test: the same configuration, another process.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::app::TestApp;
@@ -14,6 +15,11 @@ pub struct Ended {
 }
 
 impl TestApp {
+    /// The test's own folder, removed at its end.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Runs a command with this standard input, and lets the server work meanwhile.
     pub async fn command(&self, words: &[&str], input: &str) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalane"));
