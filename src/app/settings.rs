@@ -39,15 +39,23 @@ impl SettingsStore for LayeredSettings {
     }
 }
 
-/// The egress rules in force, for a command that runs without the engine.
+/// The settings in force, for a command that runs without the engine.
 ///
 /// # Errors
-/// When the database or the file with certificate authorities cannot be read.
-pub async fn rules_in_force(config: &Config, db: &crate::store::Db) -> Result<Arc<EgressRules>, super::StartError> {
+/// When the database cannot be read.
+pub async fn in_force(config: &Config, db: &crate::store::Db) -> Result<Settings, crate::store::StoreError> {
     let layers = &config.settings;
     let (stored, _) = crate::store::settings::load(db, &over(Settings::default(), &layers.base)).await?;
+    Ok(over(stored, &layers.locked))
+}
+
+/// The egress rules of these settings, for a command that runs without the engine.
+///
+/// # Errors
+/// When the file with certificate authorities cannot be read.
+pub fn egress_rules(config: &Config, settings: &Settings) -> Result<Arc<EgressRules>, super::StartError> {
     let rules = super::egress_rules(config)?;
-    apply_network(&over(stored, &layers.locked), &rules);
+    apply_network(settings, &rules);
     Ok(rules)
 }
 

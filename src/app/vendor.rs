@@ -57,7 +57,8 @@ impl VendorCalls {
         vault: Arc<dyn Vault>,
         clock: Clock,
     ) -> Result<Self, super::StartError> {
-        let rules = super::settings::rules_in_force(config, db).await?;
+        let settings = super::settings::in_force(config, db).await?;
+        let rules = super::settings::egress_rules(config, &settings)?;
         let publisher = super::publish::Publisher::new(db.clone(), vault);
         publisher.publish_proxies().await?;
         Ok(Self {

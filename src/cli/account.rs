@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::database::Local;
 use super::exit::Failure;
 use super::output::Output;
-use crate::app::settings::rules_in_force;
+use crate::app::settings;
 use crate::app::vendor::VendorCalls;
 use crate::config::Need;
 use crate::http::extract::parse_value;
@@ -123,7 +123,11 @@ async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
     input.max_concurrency = max_concurrency.unwrap_or(input.max_concurrency);
     input.priority = priority.unwrap_or(input.priority);
     let config = input.checked().map_err(|e| Failure::Usage(e.to_string()))?;
-    let rules = rules_in_force(&local.config, &local.db).await?;
+    let settings = settings::in_force(&local.config, &local.db).await?;
+    if kind.is_oauth() && !settings.oauth_enabled {
+        return Err(Failure::Failed("accounts of this type need the setting accounts.oauth_enabled".to_owned()));
+    }
+    let rules = settings::egress_rules(&local.config, &settings)?;
     check_address(&config, &rules).map_err(|e| Failure::Usage(e.to_string()))?;
     let credential = read_credential(credential_file.as_ref(), kind)?;
     let credential = credential.checked(kind).map_err(|e| Failure::Usage(e.to_string()))?;

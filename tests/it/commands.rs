@@ -28,6 +28,16 @@ async fn an_address_that_would_be_refused_when_it_is_dialled_is_refused_when_it_
     app.finish().await;
 }
 
+#[actix_rt::test]
+async fn accounts_with_oauth_tokens_must_be_allowed_first() {
+    let app = TestApp::start(&[("ACCOUNTS__OAUTH_ENABLED", "false")]).await;
+    let add = ["account", "add", "--name", "main", "--type", "claude-official"];
+    let ended = app.command(&add, "access-main").await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("accounts.oauth_enabled"), "{ended:?}");
+    app.finish().await;
+}
+
 /// The id and the stored status of the account that a command printed.
 async fn added(app: &TestApp, words: &[&str]) -> (AccountId, AccountStatus, Option<String>) {
     let ended = app.command(&[&ADD[..], &["--format", "json"], words].concat(), "sk-ant-main").await;
