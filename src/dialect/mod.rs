@@ -10,6 +10,7 @@ pub mod gemini;
 pub mod responses;
 
 pub mod convert;
+pub mod count;
 pub mod form;
 
 pub mod edit;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 pub const MAX_DEPTH: usize = 128;
 
 /// What the relay needs to know of a request body. Everything else stays unread.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek<'a> {
     /// Requested model as the client wrote it, routing prefix and suffix included; `None` where another place names it.
     pub model: Option<Cow<'a, str>>,

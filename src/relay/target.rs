@@ -55,7 +55,9 @@ pub fn routing(call: &CallTarget, model: &RoutedModel<'_>, settings: &Settings) 
     let translate = call.client.dialect == Dialect::Chat || settings.translate == Translate::All;
     let (kinds, native) = upstream::kinds(call.endpoint, call.client, translate || platform == call.platform);
     let (kinds, native) = (kinds.and(call.kinds), native.and(call.kinds));
-    if kinds.and(KindSet::of_platform(platform)).is_empty() {
+    // What nobody counts is estimated.
+    let counts = call.endpoint == Endpoint::CountTokens;
+    if !counts && kinds.and(KindSet::of_platform(platform)).is_empty() {
         let elsewhere = platform != call.platform && !translate;
         return Err(if elsewhere { RelayError::TranslationOff } else { RelayError::NotServed });
     }

@@ -2,21 +2,70 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::key::KeyPolicy;
 use actors::domain::route::RefusalReason;
 use tokio::time::Instant;
 
 use super::render;
-use crate::http::extract::api_key;
+use crate::dialect::Surface;
+use crate::http::extract::{api_key, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
-use crate::relay::{Arrival, Relay, RelayError, admit};
+use crate::relay::{Arrival, CallTarget, InFlight, Relay, RelayError, RelayRequest, admit};
 
 /// A request has come.
-pub fn arrive(relay: &Relay, route: &'static str) -> Arrival {
+pub fn arrive(relay: &Relay, route: &'static str, client: Surface) -> Arrival {
     let at = relay.now();
-    Arrival { request: relay.next_id(at), at, instant: Instant::now(), route }
+    Arrival { request: relay.next_id(at), at, instant: Instant::now(), route, client }
+}
+
+/// A request with a body, at the door.
+pub struct Door {
+    /// This worker's relay.
+    pub relay: Relay,
+    /// When it came, and its id.
+    pub arrival: Arrival,
+    /// Its head.
+    pub http: HttpRequest,
+}
+
+/// Opens the door for a request of a route: what `answer` says, or its error in the caller's dialect, and counts it.
+pub async fn open(
+    route: &'static str,
+    client: Surface,
+    http: HttpRequest,
+    answer: impl AsyncFnOnce(&Door) -> Result<HttpResponse, RelayError>,
+) -> HttpResponse {
+    let Some(relay) = http.app_data::<Relay>().cloned() else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let door = Door { arrival: arrive(&relay, route, client), relay, http };
+    let response = match answer(&door).await {
+        Ok(response) => response,
+        Err(error) => refuse(&door.relay, &error, &door.arrival, &door.http),
+    };
+    answered(&door.relay, door.arrival, response)
+}
+
+impl Door {
+    /// A place for the request, then its key, then its body and what it asks for: in this order, so that a full house
+    /// costs nothing and a stranger's body is not read.
+    ///
+    /// # Errors
+    /// Whatever keeps it out.
+    pub async fn enter(
+        &self,
+        payload: web::Payload,
+        call: CallTarget,
+    ) -> Result<(InFlight, RelayRequest), RelayError> {
+        let place = InFlight::enter(self.relay.shared())?;
+        let key = key(&self.relay, &self.http).await?;
+        let settings = self.relay.settings();
+        let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
+        let request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, call, &settings)?;
+        Ok((place, request))
+    }
 }
 
 /// The key of a request, valid now.
@@ -37,7 +86,7 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
 }
 
 async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, RelayError> {
-    let raw = api_key::api_key(http.headers()).ok_or(RelayError::KeyMissing)?;
+    let raw = api_key::api_key(http.headers(), http.query_string()).ok_or(RelayError::KeyMissing)?;
     if !api_key::is_plausible(raw) {
         return Err(RelayError::KeyInvalid);
     }
@@ -47,7 +96,7 @@ async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, R
 }
 
 /// Counts an answer of a relay route.
-pub fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResponse {
+fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResponse {
     let metrics = relay.metrics();
     metrics.http_requests(Area::Relay, response.status().as_u16()).inc();
     metrics.http_request_duration(Area::Relay).observe(arrival.instant.elapsed().as_secs_f64());
@@ -55,9 +104,9 @@ pub fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> Http
 }
 
 /// An error for the caller, counted.
-pub fn refuse(relay: &Relay, error: &RelayError, arrival: Arrival, http: &HttpRequest) -> HttpResponse {
+pub fn refuse(relay: &Relay, error: &RelayError, arrival: &Arrival, http: &HttpRequest) -> HttpResponse {
     count(relay.metrics(), error);
-    render::error(error, arrival.request, http.headers())
+    render::error(error, arrival, http.headers())
 }
 
 fn count(metrics: &Metrics, error: &RelayError) {
