@@ -24,6 +24,7 @@ pub mod session;
 pub(crate) mod spans;
 pub mod sse;
 pub mod tap;
+pub mod wire;
 
 /// What the JSON of a request, an answer and a stream event means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
