@@ -1,6 +1,7 @@
 //! One account's turn: prepare, send, judge; and the repeats that stay on the same account (a replaced token, stripped
 //! thinking blocks, a pool behind one key).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -211,32 +212,44 @@ pub fn prepare(
     let translated = speaks.dialect != request.client.dialect;
     let own = request.body();
     let upstream_model = lease.account.upstream_model(&request.model);
+    let mut headers = Cow::Borrowed(request.headers());
+    let opened = !translated && request.client.wire == Wire::Bedrock && speaks.wire == Wire::Plain;
     let body = if translated {
         request.translations.body(request, speaks.dialect, upstream_model).map_err(Unprepared::Request)?
-    } else if request.client.wire == Wire::Bedrock && speaks.wire == Wire::Plain {
-        wire::open_bedrock_request(&own, upstream_model, request.stream)
-            .map_err(|e| Unprepared::Request(RelayError::BadRequest(e.to_string())))?
+    } else if opened {
+        open_envelope(&own, upstream_model, request.stream, headers.to_mut()).map_err(Unprepared::Request)?
     } else {
         own
     };
-    // The body that goes out names the model itself, where the dialect does so in the body at all.
-    let kept = !translated && request.client.wire == speaks.wire;
     let call = Inbound {
         endpoint: request.endpoint,
         method: request.http.method(),
-        client: if kept { request.client } else { Surface::plain(speaks.dialect) },
+        client: if translated || opened { Surface::plain(speaks.dialect) } else { request.client },
         translated,
         tail: &request.tail,
         query: Some(request.http.query_string()).filter(|query| !query.is_empty() && !translated),
-        headers: request.headers(),
+        headers: &headers,
         body: &body,
-        model: if translated { upstream_model } else { &request.model },
-        model_span: request.model_span.clone().filter(|_| kept || request.client.wire == Wire::Plain && !translated),
+        model: if translated || opened { upstream_model } else { &request.model },
+        // What was written anew names the upstream's model already.
+        model_span: request.model_span.clone().filter(|_| !translated && !opened),
         stream: request.stream,
         strip_thinking,
         now: relay.now(),
     };
     (adapter.prepare)(&call, &lease.account, &lease.credential).map_err(Unprepared::Account)
+}
+
+/// A Bedrock client's body for an account that speaks plain Anthropic; its betas move to the header.
+fn open_envelope(body: &[u8], model: &str, stream: bool, headers: &mut HeaderMap) -> Result<Bytes, RelayError> {
+    let not_json = || RelayError::BadRequest("the request body is not a JSON object".to_owned());
+    let opened = wire::request::open(body, model, stream).ok_or_else(not_json)?;
+    if let Ok(betas) = HeaderValue::from_str(&opened.betas.join(",")) {
+        if !opened.betas.is_empty() {
+            headers.insert(HeaderName::from_static("anthropic-beta"), betas);
+        }
+    }
+    Ok(opened.body)
 }
 
 /// A failure that is the client's own: told in its dialect, no account is to blame.

@@ -58,7 +58,7 @@ pub async fn whole(settlement: &mut Settlement, answer: OutboundAnswer, way: Way
         attempt.content_sent = true;
     }
     let request = &settlement.request;
-    let body = wire::pack_whole(request.client, way.upstream, taken.body);
+    let body = wire::whole::pack(request.client, taken.body);
     let mut answer = client_answer(settlement, status, &headers, body);
     if taken.json {
         answer.headers.retain(|(name, _)| *name != CONTENT_TYPE);
@@ -85,7 +85,7 @@ fn read(
 ) -> Result<Taken, Box<Failure>> {
     let request = &settlement.request;
     let same = way.upstream.dialect == request.client.dialect;
-    let plain = wire::unpack_whole(way.upstream, body);
+    let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
             return Ok(Taken { usage: None, output: TextBytes::default(), body: plain, json: false });

@@ -10,6 +10,7 @@ mod exception;
 mod frame;
 mod invoke;
 pub mod request;
+pub mod whole;
 
 pub use exception::{error_frame, exception_of};
 

@@ -421,3 +421,6 @@ pub fn dialect_of_prefix(path: &str) -> Option<Dialect> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use actors::domain::route::RefusalReason;
 use actors::domain::time::SECOND;
 use serde_json::json;
 
-use crate::dialect::{Surface, Wire, wire};
+use crate::dialect::{Surface, Wire};
 use crate::relay::{self, Arrival, RelayError};
 use crate::relay::answer::{Headers, WholeAnswer, id_headers};
 use crate::relay::attempt::Served;
@@ -84,12 +84,25 @@ pub fn error(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> Htt
         .append_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
         .append_header((ERROR, HeaderValue::from_static(failure.condition())));
     if arrival.client.wire == Wire::Bedrock {
-        response.append_header((AWS_ERROR, HeaderValue::from_static(wire::bedrock_error_type(status))));
+        response.append_header((AWS_ERROR, HeaderValue::from_static(aws_error(status))));
     }
     if closes_connection(failure) {
         response.force_close();
     }
     response.body(body)
+}
+
+/// The exception that AWS SDKs make of a status.
+const fn aws_error(status: u16) -> &'static str {
+    match status {
+        400 | 413 | 415 => "ValidationException",
+        401..=403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        429 => "ThrottlingException",
+        503 | 529 => "ServiceUnavailableException",
+        _ => "InternalServerException",
+    }
 }
 
 /// No such route, in the dialect of the path's prefix (`relay-api.md` §1).
