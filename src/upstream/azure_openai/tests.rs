@@ -106,6 +106,20 @@ fn only_responses_name_the_deployment_in_the_body() {
 }
 
 #[test]
+fn usage_is_asked_for_where_the_version_has_it() {
+    let body = r#"{"model":"gpt-5","stream":true}"#;
+    for (version, client, edits) in [
+        ("2024-10-21", Dialect::Chat, vec!["chat.include_usage"]),
+        ("2024-02-01", Dialect::Chat, vec![]),
+        ("2024-10-21", Dialect::Responses, vec![]),
+    ] {
+        let account = account(AZURE, "https://r.test", &[("api_version", version)]);
+        let call = Call { stream: true, ..Call::new(client, Endpoint::Generate, body) };
+        assert_eq!(call.send(&account, &key()).unwrap().edits, edits, "{version} {client:?}");
+    }
+}
+
+#[test]
 fn azures_own_words_are_understood() {
     let account = account(AZURE, "https://r.test", &[]);
     let fault = |code: &str, message: &str| format!(r#"{{"error":{{"code":"{code}","message":"{message}"}}}}"#);

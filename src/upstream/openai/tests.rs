@@ -85,6 +85,33 @@ fn a_mapped_model_is_the_only_change() {
 }
 
 #[test]
+fn usage_is_asked_for_in_a_stream_that_does_not() {
+    let asking = r#"{"model":"gpt-5","stream":true,"stream_options":{"include_usage":true}}"#;
+    let silent = r#"{"model":"gpt-5","stream":true}"#;
+    let plain = r#"{"model":"gpt-5"}"#;
+    for (endpoint, body, options, expected, edits) in [
+        (Endpoint::Generate, silent, vec![], asking, vec!["chat.include_usage"]),
+        (Endpoint::Complete, silent, vec![], asking, vec!["chat.include_usage"]),
+        (Endpoint::Generate, asking, vec![], asking, vec![]),
+        (Endpoint::Generate, plain, vec![], plain, vec![]),
+        (Endpoint::Audio, silent, vec![], silent, vec![]),
+        (Endpoint::Generate, silent, vec![("edits_off", "x, chat.include_usage")], silent, vec![]),
+    ] {
+        let account = account(AccountKind::OpenAi, "", &options);
+        let stream = body != plain;
+        let call = Call { tail: "/audio/speech", stream, ..Call::new(Dialect::Chat, endpoint, body) };
+        let outbound = call.send(&account, &key()).unwrap();
+        assert_eq!((outbound.body.as_ref(), outbound.edits), (expected.as_bytes(), edits), "{endpoint:?} {body}");
+    }
+    let mut account = account(AccountKind::OpenAi, "", &[]);
+    account.model_map.insert("gpt-5".to_owned(), "m".to_owned());
+    let call = Call { stream: true, ..Call::new(Dialect::Chat, Endpoint::Generate, silent) };
+    let outbound = call.send(&account, &key()).unwrap();
+    assert_eq!(outbound.body, asking.replace("gpt-5", "m"));
+    assert_eq!(outbound.edits, ["model.map", "chat.include_usage"]);
+}
+
+#[test]
 fn a_body_that_is_no_json_passes() {
     let account = account(AccountKind::OpenAi, "", &[]);
     let mut call = Call::new(Dialect::Chat, Endpoint::Image, "--b\r\ncontent-disposition: form-data\r\n");

@@ -4,13 +4,14 @@ use actors::domain::account::AccountSpec;
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
 
+use crate::dialect::chat::edit;
 use crate::upstream::{Inbound, edits};
 
 /// The account option that switches edits off: their names, separated by commas.
 const EDITS_OFF: &str = "edits_off";
 
 /// The edit that asks for usage in a stream.
-pub(in crate::upstream) const INCLUDE_USAGE: &str = "chat.include_usage";
+const INCLUDE_USAGE: &str = "chat.include_usage";
 
 /// The body with the account's name for the model.
 pub(in crate::upstream) fn mapped(call: &Inbound<'_>, account: &AccountSpec) -> (Bytes, Vec<&'static str>) {
@@ -29,10 +30,10 @@ pub(in crate::upstream) fn with_usage(
     if !call.stream || !has_usage || is_off(account, INCLUDE_USAGE) {
         return (body, applied);
     }
-    match include_usage(&body) {
+    match edit::include_usage(&body) {
         Some(edited) => {
             applied.push(INCLUDE_USAGE);
-            (edited, applied)
+            (Bytes::from(edited), applied)
         }
         None => (body, applied),
     }
@@ -40,9 +41,4 @@ pub(in crate::upstream) fn with_usage(
 
 fn is_off(account: &AccountSpec, edit: &str) -> bool {
     account.options.get(EDITS_OFF).is_some_and(|list| list.split(',').any(|name| name.trim() == edit))
-}
-
-/// The body with `stream_options.include_usage`; `None` when it asks already.
-fn include_usage(_body: &Bytes) -> Option<Bytes> {
-    None
 }
