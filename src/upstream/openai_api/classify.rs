@@ -172,7 +172,7 @@ fn by_status(status: u16, reading: &Reading<'_>) -> Judgement {
             let scope = if reading.names_model() { reading.family() } else { Scope::All };
             Judgement { scope, ..Judgement::of(Verdict::Forbidden) }
         }
-        404 if reading.refusal.is(&UNKNOWN_MODEL) => {
+        404 if reading.refusal.is(&UNKNOWN_MODEL) || reading.names_model() => {
             Judgement { scope: reading.model(), ..Judgement::of(Verdict::ModelUnknown) }
         }
         429 => limits::too_many(reading),

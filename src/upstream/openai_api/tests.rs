@@ -37,6 +37,7 @@ fn status_and_words_decide() {
         (400, r#"{"code":"invalid-argument","error":"Incorrect API key provided."}"#.to_owned(), Verdict::AuthInvalid),
         (400, invalid("x", "Your organization has been disabled."), Verdict::Blocked),
         (404, invalid("model_not_found", "The model `x` does not exist"), Verdict::ModelUnknown),
+        (404, r#"{"error":"Specified model not found: gpt-5."}"#.to_owned(), Verdict::ModelUnknown),
         (404, invalid("", "no such page"), Verdict::Client),
         (404, String::new(), Verdict::Client),
         (405, String::new(), Verdict::Client),
