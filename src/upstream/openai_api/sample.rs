@@ -13,7 +13,7 @@ use actors::domain::verdict::Judgement;
 use bytes::Bytes;
 use secrecy::SecretString;
 
-use crate::dialect::{Dialect, Surface, peek};
+use crate::dialect::{Dialect, Surface};
 use crate::upstream::{AnswerHead, Inbound, Outbound, PrepareError, adapter};
 
 pub(in crate::upstream) const NOW: Timestamp = Timestamp(1_760_000_000_000);
@@ -75,6 +75,13 @@ impl Call {
         }
     }
 
+    /// Where the body names the model.
+    fn model_span(&self) -> Option<std::ops::Range<usize>> {
+        let literal = format!("\"{}\"", self.model);
+        let at = std::str::from_utf8(&self.body).unwrap().find(&literal)?;
+        Some(at..at + literal.len())
+    }
+
     pub(in crate::upstream) fn send(
         &self,
         account: &AccountSpec,
@@ -90,7 +97,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             model: self.model,
-            model_span: peek::peek(&self.body).ok().map(|peek| peek.model_span),
+            model_span: self.model_span(),
             stream: self.stream,
             strip_thinking: false,
             now: NOW,
