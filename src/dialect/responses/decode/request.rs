@@ -152,3 +152,7 @@ fn whole(body: &Value, name: &str) -> Result<Option<u64>, ConvertError> {
     let number = number(body, name)?;
     number.map(|n| n.as_u64().ok_or_else(|| malformed(name, "a whole number is required"))).transpose()
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -230,3 +230,7 @@ impl Stream {
         self.advance(out);
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
