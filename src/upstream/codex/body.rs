@@ -3,16 +3,13 @@
 use actors::domain::account::AccountSpec;
 use bytes::Bytes;
 
+use crate::dialect::responses::edit;
 use crate::upstream::{Inbound, openai_api};
 
 /// The body as the backend takes it; shares the client's bytes when no edit applied.
 pub(super) fn edited(call: &Inbound<'_>, account: &AccountSpec, compact: bool) -> (Bytes, Vec<&'static str>) {
     let (body, mut applied) = openai_api::body::mapped(call, account);
-    let (body, more) = for_backend(&body, compact);
-    applied.extend(more);
-    (body, applied)
-}
-
-fn for_backend(body: &Bytes, _compact: bool) -> (Bytes, Vec<&'static str>) {
-    (body.clone(), Vec::new())
+    let edited = if compact { edit::compact(&body) } else { edit::responses(&body) };
+    applied.extend(edited.edits);
+    (edited.body, applied)
 }

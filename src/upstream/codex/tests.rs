@@ -104,6 +104,42 @@ fn the_backend_always_streams_except_a_compaction() {
     assert!(sent(&outbound, "user-agent")[0].starts_with("QuotaLane/"));
 }
 
+#[test]
+fn each_edit_is_made_alone_and_named() {
+    let full = r#"{"model": "gpt-5","stream":true,"store":false,"instructions":"","input":[] }"#;
+    let compact = r#"{"model": "gpt-5","instructions":"","input":[] }"#;
+    for (endpoint, from, to, wanted, edits) in [
+        (Endpoint::Generate, "", "", full, vec![]),
+        (Endpoint::Generate, r#""store":false"#, r#""store":true"#, full, vec!["codex.store_false"]),
+        (Endpoint::Generate, r#""stream":true"#, r#""stream":false"#, full, vec!["codex.stream_true"]),
+        (Endpoint::Generate, r#","input":[]"#, r#","input":[],"top_p":1.0"#, full, vec!["codex.drop_unsupported"]),
+        (Endpoint::Compact, "", "", compact, vec![]),
+        (Endpoint::Compact, r#","input":[]"#, r#","store":true,"input":[]"#, compact, vec!["codex.drop_store"]),
+    ] {
+        let mut call = Call { endpoint, ..call() };
+        call.body = wanted.replacen(from, to, usize::from(!from.is_empty())).into();
+        let outbound = call.send(&codex(""), &oauth()).unwrap();
+        assert_eq!((outbound.body.as_ref(), outbound.edits), (wanted.as_bytes(), edits), "{from}");
+    }
+}
+
+#[test]
+fn a_minimal_request_becomes_what_the_backend_takes() {
+    let mut account = codex("");
+    account.model_map.insert("gpt-5".to_owned(), "gpt-5.1-codex".to_owned());
+    let mut call = call();
+    call.body = r#"{"model":"gpt-5","input":"hi"}"#.into();
+    let outbound = call.send(&account, &oauth()).unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&outbound.body).unwrap();
+    assert_eq!(
+        (&body["model"], &body["stream"], &body["store"]),
+        (&"gpt-5.1-codex".into(), &true.into(), &false.into())
+    );
+    assert_eq!(body["instructions"], "");
+    assert!(body["input"].is_array());
+    assert_eq!(outbound.edits[0], "model.map");
+}
+
 const PRIMARY: [(&str, &str); 3] = [
     ("x-codex-primary-used-percent", "41.5"),
     ("x-codex-primary-window-minutes", "300"),
