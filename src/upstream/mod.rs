@@ -36,7 +36,13 @@ pub mod gemini_api;
 pub mod openai;
 pub mod openai_responses;
 
+mod decimal;
+mod edits;
+mod head;
+mod reset;
+mod rules;
 mod serves;
+mod url;
 
 pub use serves::{Serves, kinds, serves};
 
