@@ -14,3 +14,6 @@ mod tool;
 pub use answer::answer;
 pub use request::request;
 pub use stream::Stream;
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,138 @@ fn error_in(name: &[u8], data: &[u8], chunk: Option<&Chunk<'_>>) -> Option<Strea
         None => named.then(|| StreamError { kind: "api_error".to_owned(), ..StreamError::default() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(chunks: &[&str]) -> Vec<Event> {
+        let (mut stream, mut events) = (Stream::new(), Vec::new());
+        for chunk in chunks {
+            stream.feed(format!("data: {chunk}\n\n").as_bytes(), &mut events);
+        }
+        stream.end(&mut events);
+        events
+    }
+
+    /// What a list of deltas says, with `finish_reason` after them, in one line.
+    fn told(deltas: &[&str], reason: &str) -> String {
+        let mut chunks: Vec<String> =
+            deltas.iter().map(|delta| format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#)).collect();
+        chunks.push(format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#));
+        let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+        let words = decode(&chunks).into_iter().map(|event| match event {
+            Event::Start { .. } => "start".to_owned(),
+            Event::Text(text) => format!("text={text}"),
+            Event::Refusal(text) => format!("refusal={text}"),
+            Event::Reasoning(text) => format!("reasoning={text}"),
+            Event::ToolCall { id, name } => format!("call={id}/{name}"),
+            Event::Arguments(more) => more,
+            Event::Close => "close".to_owned(),
+            Event::Finish { stop, .. } => format!("{stop:?}"),
+            Event::Done => "done".to_owned(),
+            other => format!("{other:?}"),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn kinds_of_prose_are_blocks_of_their_own() {
+        let deltas = [
+            r#"{"role":"assistant","content":""}"#,
+            r#"{"reasoning_content":"a","reasoning":"a"}"#,
+            r#"{"reasoning_details":[{"type":"reasoning.text","text":"b"}]}"#,
+            r#"{"content":"c"}"#,
+            r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"d"}]},{"type":"text","text":"e"}]}"#,
+        ];
+        assert_eq!(
+            told(&deltas, "length"),
+            "start reasoning=a reasoning=b close text=c close reasoning=d close text=e close Length done"
+        );
+        assert_eq!(told(&[r#"{"refusal":"no"}"#], "stop"), "start refusal=no close Refusal done");
+    }
+
+    #[test]
+    fn parallel_calls_in_order_are_streamed() {
+        let deltas = [
+            r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#,
+            r#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}"#,
+        ];
+        assert_eq!(told(&deltas, "tool_calls"), r#"start call=a/f {"x": 1} close call=b/g {} close ToolUse done"#);
+    }
+
+    #[test]
+    fn fragments_of_a_later_call_wait_for_the_earlier_one() {
+        let deltas = [
+            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}},{"index":1,"id":"b","function":{"name":"g","arguments":"{"}}]}"#,
+            r#"{"tool_calls":[{"index":1,"function":{"arguments":"}"}}]}"#,
+            r#"{"content":"t"}"#,
+            r#"{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}"#,
+        ];
+        assert_eq!(
+            told(&deltas, "tool_calls"),
+            r#"start call=a/f {"x" :1} close call=b/g {} close text=t close ToolUse done"#
+        );
+    }
+
+    #[test]
+    fn calls_are_told_apart_as_vendors_tell_them() {
+        let same_index = [
+            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"id":"b","function":{"name":"f","arguments":"{\"y\":2}"}}]}"#,
+        ];
+        assert_eq!(told(&same_index, "stop"), r#"start call=a/f {} close call=b/f {"y":2} close ToolUse done"#);
+        let repeated = [
+            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
+            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"}"}}]}"#,
+            r#"{"tool_calls":[{"id":"","function":{"name":"","arguments":null}}]}"#,
+        ];
+        assert_eq!(told(&repeated, "tool_calls"), "start call=a/f { } close ToolUse done");
+        let legacy = [r#"{"function_call":{"name":"f","arguments":"{"}}"#, r#"{"function_call":{"arguments":"}"}}"#];
+        assert_eq!(told(&legacy, "function_call"), "start call=call_0/f { } close ToolUse done");
+        let object = [r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":{"x":1}}}]}"#];
+        assert_eq!(told(&object, "tool_calls"), r#"start call=a/f {"x":1} close ToolUse done"#);
+    }
+
+    #[test]
+    fn usage_may_stand_anywhere_and_the_opening_waits_for_the_answer() {
+        let events = decode(&[
+            r#"{"choices":[],"id":"","model":"","prompt_filter_results":[]}"#,
+            r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#,
+            r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+            r#"{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+            "[DONE]",
+        ]);
+        assert_eq!(events[0], Event::Start { id: Some("c".into()), model: Some("m".into()), usage: None });
+        let usages: Vec<u64> = events
+            .iter()
+            .filter_map(|event| if let Event::Usage(usage) = event { Some(usage.tokens.output) } else { None })
+            .collect();
+        assert_eq!((usages, events.last()), (vec![1, 2], Some(&Event::Done)));
+    }
+
+    #[test]
+    fn the_end_is_never_made_up() {
+        let text = r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#;
+        assert!(!decode(&[text]).contains(&Event::Done));
+        assert_eq!(decode(&[text, "[DONE]"]).last(), Some(&Event::Done));
+        let empty = r#"{"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":""}]}"#;
+        assert!(!decode(&[empty]).contains(&Event::Done));
+    }
+
+    #[test]
+    fn an_error_is_the_last_that_is_said() {
+        let text = r#"{"choices":[{"index":0,"delta":{"content":"x"}}]}"#;
+        for error in [
+            r#"{"error":{"code":502,"message":"m"},"choices":[{"index":0,"delta":{"content":"y"},"finish_reason":"error"}]}"#,
+            r#"{"object":"error","message":"m","type":"t"}"#,
+            r#"{"error":"m"}"#,
+        ] {
+            let events = decode(&[text, error, text, "[DONE]"]);
+            assert!(matches!(events.last(), Some(Event::Error(error)) if error.message == "m"), "{events:?}");
+            assert_eq!(events.len(), 3, "{events:?}");
+        }
+    }
+}

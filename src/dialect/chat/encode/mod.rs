@@ -12,3 +12,6 @@ mod wire;
 pub use answer::answer;
 pub use request::request;
 pub use stream::Stream;
+
+#[cfg(test)]
+mod tests;
