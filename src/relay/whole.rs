@@ -137,7 +137,12 @@ fn folded(
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {
     if (client, upstream) == (Dialect::Responses, Dialect::Responses) {
-        return responses::fold::fold(body);
+        let mut fold = responses::fold::Fold::new();
+        fold.feed(body);
+        return match fold.finish() {
+            responses::fold::Folded::Answer(answer) => Some(answer),
+            responses::fold::Folded::Failed(_) | responses::fold::Folded::Truncated => None,
+        };
     }
     let mut decoder = convert::decoder(upstream)?;
     let mut events = Vec::new();
