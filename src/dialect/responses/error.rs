@@ -97,15 +97,15 @@ mod tests {
             ),
             (r#"{"error":{"message":"m","type":"server_error","code":null}}"#, "server_error", "m", None),
             (r#"{"error":{"message":"m","code":429}}"#, "server_error", "m", None),
-            (
-                r#"{"error":{"type":"usage_limit_reached","resets_in_seconds":7}}"#,
-                "usage_limit_reached",
-                "",
-                None,
-            ),
+            (r#"{"error":{"type":"usage_limit_reached","resets_in_seconds":7}}"#, "usage_limit_reached", "", None),
             (r#"{"code":"c","error":"m"}"#, "c", "m", Some("c")),
             (r#"{"detail":"m"}"#, "server_error", "m", None),
-            (r#"{"detail":{"code":"deactivated_workspace"}}"#, "deactivated_workspace", "", Some("deactivated_workspace")),
+            (
+                r#"{"detail":{"code":"deactivated_workspace"}}"#,
+                "deactivated_workspace",
+                "",
+                Some("deactivated_workspace"),
+            ),
             (r#"{"detail":[{"loc":["body"],"msg":"m"}]}"#, "server_error", "m", None),
             (r#"{"message":"m","type":"t"}"#, "t", "m", None),
             (

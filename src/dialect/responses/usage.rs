@@ -100,8 +100,7 @@ mod tests {
         let text = r#"{"input_tokens":100,"input_tokens_details":{"cached_tokens":30,"cache_write_tokens":20},
             "output_tokens":9,"output_tokens_details":{"reasoning_tokens":40},"total_tokens":109}"#;
         let usage = usage(text).unwrap();
-        let tokens =
-            Tokens { input: 50, cache_read: 30, cache_w5m: 20, output: 9, reasoning: 9, ..Tokens::default() };
+        let tokens = Tokens { input: 50, cache_read: 30, cache_w5m: 20, output: 9, reasoning: 9, ..Tokens::default() };
         assert_eq!((usage.tokens, usage.tokens.total()), (tokens, 109));
         assert_eq!(usage.raw.as_deref(), Some(text));
     }

@@ -47,16 +47,10 @@ mod tests {
             sealed: Some("E".to_owned()),
             id: Some("rs_1".to_owned()),
         };
-        let call =
-            ToolCall { id: "call_1".to_owned(), name: "f".to_owned(), arguments: "{ \"a\":1}".to_owned() };
+        let call = ToolCall { id: "call_1".to_owned(), name: "f".to_owned(), arguments: "{ \"a\":1}".to_owned() };
         assert_eq!(
             answer.parts,
-            [
-                Part::Reasoning(reasoning),
-                Part::text("hi"),
-                Part::Refusal("no".to_owned()),
-                Part::ToolCall(call)
-            ]
+            [Part::Reasoning(reasoning), Part::text("hi"), Part::Refusal("no".to_owned()), Part::ToolCall(call)]
         );
         assert_eq!((answer.stop, answer.usage.unwrap().tokens.total()), (StopReason::ToolUse, 8));
     }

@@ -12,14 +12,42 @@ use crate::dialect::form::{Effort, Losses, OutputFormat, Part, ReasoningControl,
 /// Fields that are read below, that say how the vendor should store or send (which the relay does in its own way), or that only
 /// repeat the vendor's default.
 const KNOWN: [&str; 25] = [
-    "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "max_output_tokens",
-    "temperature", "top_p", "text", "user", "safety_identifier", "prompt_cache_key", "service_tier", "stream", "store",
-    "include", "truncation", "top_logprobs", "previous_response_id", "conversation", "background", "prompt", "stream_options",
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "max_output_tokens",
+    "temperature",
+    "top_p",
+    "text",
+    "user",
+    "safety_identifier",
+    "prompt_cache_key",
+    "service_tier",
+    "stream",
+    "store",
+    "include",
+    "truncation",
+    "top_logprobs",
+    "previous_response_id",
+    "conversation",
+    "background",
+    "prompt",
+    "stream_options",
 ];
 
 /// Hints without counterpart, by their words for losses.
-const HINTS: [&str; 6] =
-    ["metadata", "client_metadata", "prompt_cache_retention", "prompt_cache_options", "max_tool_calls", "context_management"];
+const HINTS: [&str; 6] = [
+    "metadata",
+    "client_metadata",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+    "max_tool_calls",
+    "context_management",
+];
 
 /// Reads a request's body.
 ///

@@ -107,8 +107,7 @@ fn failures_are_last_and_come_once() {
     let failed = r#"{"type":"response.failed","response":{"error":{"code":"rate_limit_exceeded","message":"m"}}}"#;
     let error = r#"{"type":"error","code":"c","message":"m"}"#;
     let events = read(&[CREATED, error, failed]);
-    let expected =
-        StreamError { kind: "c".to_owned(), message: "m".to_owned(), code: Some("c".to_owned()) };
+    let expected = StreamError { kind: "c".to_owned(), message: "m".to_owned(), code: Some("c".to_owned()) };
     assert_eq!(events, [start(), Event::Error(expected)]);
     let Some(Event::Error(error)) = read(&[failed]).pop() else { panic!("no error") };
     assert_eq!(error.kind, "rate_limit_exceeded");

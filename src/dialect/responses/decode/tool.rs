@@ -57,13 +57,7 @@ impl Tools {
         Ok(read)
     }
 
-    fn tool(
-        &mut self,
-        tool: &Value,
-        group: Option<&str>,
-        path: &str,
-        losses: &mut Losses,
-    ) -> Result<(), ConvertError> {
+    fn tool(&mut self, tool: &Value, group: Option<&str>, path: &str, losses: &mut Losses) -> Result<(), ConvertError> {
         match text(tool, "type") {
             Some("function") => self.function(tool, group, path, losses),
             Some("namespace") if group.is_none() => {

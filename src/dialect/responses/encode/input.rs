@@ -58,13 +58,7 @@ pub fn drop_cache(cache: Option<&Value>, losses: &mut Losses) {
     }
 }
 
-fn push(
-    items: &mut Vec<Item>,
-    role: Role,
-    part: &Part,
-    path: &str,
-    losses: &mut Losses,
-) -> Result<(), Unsupported> {
+fn push(items: &mut Vec<Item>, role: Role, part: &Part, path: &str, losses: &mut Losses) -> Result<(), Unsupported> {
     match part {
         Part::ToolCall(call) => items.push(Item::FunctionCall {
             call_id: call_id(&call.id).into_owned(),
@@ -150,7 +144,9 @@ fn output(result: &ToolResult, path: &str, losses: &mut Losses) -> Result<Value,
 
 fn image(media: &Media) -> Value {
     let mut image = match &media.source {
-        Source::Base64 { media_type, data } => json!({ "type": "input_image", "image_url": data_url(media_type, data) }),
+        Source::Base64 { media_type, data } => {
+            json!({ "type": "input_image", "image_url": data_url(media_type, data) })
+        }
         Source::Url { url, .. } => json!({ "type": "input_image", "image_url": url }),
         Source::Text(text) => json!({ "type": "input_text", "text": text }),
     };

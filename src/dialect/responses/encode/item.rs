@@ -127,9 +127,7 @@ pub fn reasoning(reply_id: &str, index: usize, text: Option<String>) -> Item {
 /// A part of an answer; nothing for reasoning that cannot be read, and for media, which models do not answer with here.
 pub fn of_part(reply_id: &str, index: usize, part: &Part) -> Option<Item> {
     match part {
-        Part::Text { text, .. } => {
-            Some(message(reply_id, index, Status::Completed, Some(Content::text(text.clone()))))
-        }
+        Part::Text { text, .. } => Some(message(reply_id, index, Status::Completed, Some(Content::text(text.clone())))),
         Part::Refusal(refusal) => {
             let content = Content::Refusal { refusal: refusal.clone() };
             Some(message(reply_id, index, Status::Completed, Some(content)))

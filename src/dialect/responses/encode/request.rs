@@ -152,3 +152,7 @@ fn short<'a>(id: Option<&'a str>, word: &'static str, losses: &mut Losses) -> Op
     }
     Some(id)
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

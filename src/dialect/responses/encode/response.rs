@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::item::Item;
 use crate::dialect::convert::Reply;
 use crate::dialect::form::{StopReason, StreamError};
+use crate::dialect::responses::error::UNNAMED;
 
 /// A response. Fields that echo the request are at their defaults: an answer does not know its request.
 #[derive(Debug, Serialize)]
@@ -56,7 +57,6 @@ struct Counts {
 #[derive(Debug, Serialize)]
 struct InputDetails {
     cached_tokens: u64,
-    #[serde(skip_serializing_if = "is_zero")]
     cache_write_tokens: u64,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Response<'a> {
 
     /// One that failed.
     pub fn failed(reply: &'a Reply, output: &'a [Item], error: &'a StreamError, usage: Option<&Usage>) -> Self {
-        let code = error.code.as_deref().unwrap_or("server_error");
+        let code = code(error);
         let mut response = Self::new(reply, "failed", output, usage);
         response.error = Some(Failure { code, message: &error.message });
         response
@@ -121,6 +121,15 @@ impl<'a> Response<'a> {
     }
 }
 
+/// The code by which clients tell a limit, which they wait for, from a fault. Other vendors say it as the kind of the error.
+fn code(error: &StreamError) -> &str {
+    match error.kind.as_str() {
+        "rate_limit_error" | "RESOURCE_EXHAUSTED" => "rate_limit_exceeded",
+        "billing_error" => "insufficient_quota",
+        _ => error.code.as_deref().unwrap_or(UNNAMED),
+    }
+}
+
 /// Everything that was read is inside of `input_tokens` here (`relay-api.md` §9.2).
 fn counts(usage: &Usage) -> Counts {
     let tokens = &usage.tokens;
@@ -134,9 +143,4 @@ fn counts(usage: &Usage) -> Counts {
         output_tokens_details: OutputDetails { reasoning_tokens: tokens.reasoning },
         total_tokens: tokens.total(),
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }

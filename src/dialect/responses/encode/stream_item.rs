@@ -142,9 +142,7 @@ impl Open {
 
     fn part(&self, text: &str) -> Option<Value> {
         match self.block {
-            Block::Text(_) => {
-                Some(json!({ "type": "output_text", "annotations": [], "logprobs": [], "text": text }))
-            }
+            Block::Text(_) => Some(json!({ "type": "output_text", "annotations": [], "logprobs": [], "text": text })),
             Block::Refusal(_) => Some(json!({ "type": "refusal", "refusal": text })),
             Block::Reasoning(_) => Some(json!({ "type": "summary_text", "text": text })),
             Block::Call(_) => None,

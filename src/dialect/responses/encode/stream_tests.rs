@@ -147,12 +147,8 @@ fn the_stop_reason_is_a_status() {
 #[test]
 fn a_failure_is_the_last_event_and_keeps_what_was_said() {
     let error = StreamError { kind: "k".to_owned(), message: "m".to_owned(), code: None };
-    let lines = lines(&[
-        Event::Text("a".to_owned()),
-        Event::Close,
-        Event::Reasoning("half".to_owned()),
-        Event::Error(error),
-    ]);
+    let lines =
+        lines(&[Event::Text("a".to_owned()), Event::Close, Event::Reasoning("half".to_owned()), Event::Error(error)]);
     let last = lines.last().unwrap();
     assert_eq!((&last["type"], &last["response"]["status"]), (&"response.failed".into(), &"failed".into()));
     assert_eq!(last["response"]["error"]["code"], "server_error");
@@ -166,4 +162,18 @@ fn calls_without_arguments_and_in_a_namespace() {
     let item = &lines.last().unwrap()["response"]["output"][0];
     assert_eq!((&item["namespace"], &item["name"]), (&"agents".into(), &"spawn".into()));
     assert_eq!((&item["arguments"], &lines[2]["item"]["arguments"]), (&"{}".into(), &"".into()));
+}
+
+#[test]
+fn limits_of_other_vendors_keep_their_meaning() {
+    for (kind, code, expected) in [
+        ("rate_limit_error", None, "rate_limit_exceeded"),
+        ("RESOURCE_EXHAUSTED", Some("429"), "rate_limit_exceeded"),
+        ("overloaded_error", None, "server_error"),
+        ("invalid_request_error", Some("context_length_exceeded"), "context_length_exceeded"),
+    ] {
+        let code = code.map(str::to_owned);
+        let error = StreamError { kind: kind.to_owned(), message: "m".to_owned(), code };
+        assert_eq!(lines(&[Event::Error(error)]).pop().unwrap()["response"]["error"]["code"], expected);
+    }
 }
