@@ -4,6 +4,7 @@
 use memchr::memchr;
 
 use super::{unwrap, wrap_answer};
+use crate::dialect::gemini::error;
 use crate::dialect::sse::{Event, Scanner};
 
 /// Takes events out of their envelopes.
@@ -46,7 +47,7 @@ impl Wrap {
     pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         let trace_id = self.trace_id.as_deref();
         self.scanner.feed(chunk, |event| {
-            if super::super::error::parse(event.data).is_some() || !event.data.starts_with(b"{") {
+            if error::parse(event.data).is_some() || !event.data.starts_with(b"{") {
                 write(event, event.data, out);
             } else {
                 write(event, &wrap_answer(event.data, trace_id), out);

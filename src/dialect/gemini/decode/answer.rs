@@ -24,6 +24,21 @@ pub fn answer(body: &[u8]) -> Option<Answer> {
     Some(Answer { model: chunk.model(), id, parts, stop, stop_sequence: None, usage })
 }
 
+/// The signatures that came with the tool calls of a complete answer, by the id of the call
+/// ([`DecodeStream::signatures`](crate::dialect::convert::DecodeStream::signatures) of a stream).
+pub fn signatures(body: &[u8]) -> Vec<(String, String)> {
+    let chunk = Chunk::parse(body).unwrap_or_default();
+    let answer = chunk.id();
+    let parts = chunk.first().map(|candidate| candidate.parts()).unwrap_or_default();
+    let calls = parts.iter().filter_map(|part| Some((part.function_call.as_ref()?, part.signature())));
+    let named = calls.filter(|(call, _)| call.name().is_some()).enumerate();
+    named
+        .filter_map(|(n, (call, signature))| {
+            Some((call.id().unwrap_or_else(|| call_id(answer.as_deref(), n)), signature?))
+        })
+        .collect()
+}
+
 /// Code that the vendor ran and its results have no counterpart and are left out.
 fn read(piece: &chunk::Part<'_>, answer: Option<&str>, parts: &mut Vec<Part>) {
     if let Some(call) = &piece.function_call {

@@ -10,6 +10,6 @@ mod schema;
 mod stream;
 mod tools;
 
-pub use answer::answer;
+pub use answer::{answer, signatures};
 pub use request::request;
 pub use stream::Stream;

@@ -75,7 +75,7 @@ fn result(part: &Fields<'_>, path: &str, calls: &mut Calls, losses: &mut Losses)
         losses.drop("non_blocking_tool");
     }
     let (said, is_error) = result.get("response").map_or((None, false), said);
-    let mut content: Vec<Part> = said.map(|said| Part::text(said)).into_iter().collect();
+    let mut content: Vec<Part> = said.map(Part::text).into_iter().collect();
     for (i, piece) in result.list("parts").unwrap_or_default().into_iter().enumerate() {
         let path = format!("{path}.parts[{i}]");
         let piece = Fields::of(piece).ok_or_else(|| malformed(&path, "an object is required"))?;

@@ -10,14 +10,14 @@ const MAX_DEPTH: usize = 64;
 /// A call that is not complete yet.
 #[derive(Debug)]
 pub(super) struct Partial {
-    pub(super) id: Option<String>,
+    pub(super) id: String,
     pub(super) name: String,
     args: Value,
 }
 
 impl Partial {
     /// A call of this tool without arguments.
-    pub(super) fn new(id: Option<String>, name: String) -> Self {
+    pub(super) fn new(id: String, name: String) -> Self {
         Self { id, name, args: Value::Object(Map::new()) }
     }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn built(fragments: &[&str]) -> String {
-        let mut call = Partial::new(None, "f".to_owned());
+        let mut call = Partial::new("id".to_owned(), "f".to_owned());
         for fragment in fragments {
             let json = format!(r#"{{"partialArgs":[{fragment}]}}"#);
             call.apply(&serde_json::from_str(&json).unwrap());

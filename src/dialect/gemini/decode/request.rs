@@ -76,5 +76,4 @@ fn service_tier(name: &str) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-#[path = "request_tests.rs"]
 mod tests;

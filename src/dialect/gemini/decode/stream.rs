@@ -28,6 +28,9 @@ struct Reading {
     over: bool,
     answer_id: Option<String>,
     open: Option<Open>,
+    /// The open block has its signature.
+    signed: bool,
+    signatures: Vec<(String, String)>,
     calls: usize,
     partial: Option<Partial>,
     usage: UsageFold,
@@ -60,6 +63,10 @@ impl DecodeStream for Stream {
         // The last event may lack its blank line.
         self.feed(b"\n\n", events);
         self.answer.end(events);
+    }
+
+    fn signatures(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.answer.signatures)
     }
 }
 
@@ -121,27 +128,32 @@ impl Reading {
             });
         }
         if part.is_thought() {
-            self.sign(part.signature(), events);
+            self.sign(part.signature().as_deref(), events);
         }
     }
 
-    /// Outside of reasoning there is no place for a signature, and no other vendor that could read it.
-    fn sign(&self, signature: Option<String>, events: &mut Vec<Event>) {
-        if self.open == Some(Open::Reasoning) {
-            events.extend(signature.map(Event::Signature));
+    /// A thought has one signature: its own, or that of the call that it led to. Outside of thoughts there is no place for
+    /// one, and no other vendor that could read it.
+    fn sign(&mut self, signature: Option<&str>, events: &mut Vec<Event>) {
+        if let Some(signature) = signature.filter(|_| self.open == Some(Open::Reasoning) && !self.signed) {
+            self.signed = true;
+            events.push(Event::Signature(signature.to_owned()));
         }
     }
 
     fn on_call(&mut self, call: &FunctionCall<'_>, signature: Option<String>, events: &mut Vec<Event>) {
-        self.sign(signature, events);
+        self.sign(signature.as_deref(), events);
         self.close(events);
         if let Some(name) = call.name() {
             self.finish_partial(events);
+            let id = call.id().unwrap_or_else(|| call_id(self.answer_id.as_deref(), self.calls));
+            self.calls += 1;
+            self.signatures.extend(signature.map(|signature| (id.clone(), signature)));
             if call.will_continue != Some(true) && call.partial_args.is_none() {
                 let arguments = call.args.map_or("{}", RawValue::get).to_owned();
-                return self.say_call(call.id(), name, arguments, events);
+                return say_call(id, name, arguments, events);
             }
-            self.partial = Some(Partial::new(call.id(), name));
+            self.partial = Some(Partial::new(id, name));
         }
         if let Some(partial) = &mut self.partial {
             partial.apply(call);
@@ -154,21 +166,15 @@ impl Reading {
     fn finish_partial(&mut self, events: &mut Vec<Event>) {
         if let Some(partial) = self.partial.take() {
             let arguments = partial.arguments();
-            self.say_call(partial.id, partial.name, arguments, events);
+            say_call(partial.id, partial.name, arguments, events);
         }
-    }
-
-    fn say_call(&mut self, id: Option<String>, name: String, arguments: String, events: &mut Vec<Event>) {
-        let id = id.unwrap_or_else(|| call_id(self.answer_id.as_deref(), self.calls));
-        self.calls += 1;
-        events.extend([Event::ToolCall { id, name }, Event::Arguments(arguments), Event::Close]);
     }
 
     fn open(&mut self, block: Open, events: &mut Vec<Event>) {
         self.finish_partial(events);
         if self.open != Some(block) {
             self.close(events);
-            self.open = Some(block);
+            (self.open, self.signed) = (Some(block), false);
         }
     }
 
@@ -190,9 +196,14 @@ impl Reading {
     }
 }
 
+fn say_call(id: String, name: String, arguments: String, events: &mut Vec<Event>) {
+    events.extend([Event::ToolCall { id, name }, Event::Arguments(arguments), Event::Close]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::gemini::decode::signatures;
 
     fn events(chunks: &[&str], ended: bool) -> Vec<Event> {
         let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\r\n\r\n")).collect();
@@ -251,6 +262,16 @@ mod tests {
         ];
         assert_eq!(all[..expected.len()], expected);
         assert_eq!(all[expected.len()..], finish(StopReason::ToolUse));
+    }
+
+    #[test]
+    fn signatures_of_calls_are_kept_aside() {
+        let calls = part(r#"{"functionCall":{"name":"f"},"thoughtSignature":"s"},{"functionCall":{"name":"g"}}"#, "");
+        let (mut stream, mut events) = (Stream::new(), Vec::new());
+        stream.feed(format!("data: {calls}\n\n").as_bytes(), &mut events);
+        assert_eq!(stream.signatures(), [("call_r_0".to_owned(), "s".to_owned())]);
+        assert!(stream.signatures().is_empty());
+        assert_eq!(signatures(calls.as_bytes()), [("call_r_0".to_owned(), "s".to_owned())]);
     }
 
     #[test]

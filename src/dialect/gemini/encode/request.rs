@@ -168,5 +168,4 @@ fn generation(request: &Request) -> GenerationConfig<'_> {
 }
 
 #[cfg(test)]
-#[path = "request_tests.rs"]
 mod tests;
