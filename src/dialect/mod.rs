@@ -14,6 +14,7 @@ pub mod count;
 pub mod form;
 
 pub mod edit;
+pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod model_list;
