@@ -36,7 +36,11 @@ pub mod gemini_api;
 pub mod openai;
 pub mod openai_responses;
 
+mod forward;
 mod serves;
+
+#[cfg(test)]
+mod sample;
 
 pub use serves::{Serves, kinds, serves};
 
