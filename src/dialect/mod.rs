@@ -13,6 +13,7 @@ pub mod convert;
 pub mod form;
 
 pub mod edit;
+pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod model_list;

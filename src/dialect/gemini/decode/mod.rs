@@ -1,8 +1,14 @@
 //! Reads Google's `generateContent` into the form.
 
 mod answer;
+mod contents;
+mod generation;
+mod part;
+mod partial;
 mod request;
+mod schema;
 mod stream;
+mod tools;
 
 pub use answer::answer;
 pub use request::request;
