@@ -36,8 +36,14 @@ pub mod gemini_api;
 pub mod openai;
 pub mod openai_responses;
 
+mod decimal;
+mod edits;
 mod forward;
+mod head;
+mod reset;
+mod rules;
 mod serves;
+mod url;
 
 #[cfg(test)]
 mod sample;

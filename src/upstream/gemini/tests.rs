@@ -121,9 +121,9 @@ fn the_clients_project_is_replaced_by_the_accounts() {
         let out = call.send(&with_project(), &secret()).unwrap();
         assert_eq!((&out.body[..], out.edits), (expected.as_bytes(), edits), "{body}");
     }
-    let body = r#"{"model":"m","project":"theirs"}"#;
-    let out = send(OWN, Endpoint::Generate, body, &account(AccountKind::Gemini, "", &[]));
-    assert_eq!((&out.body[..], out.edits.len()), (body.as_bytes(), 0), "nothing to replace it by");
+    let out =
+        send(OWN, Endpoint::Generate, r#"{"model":"m","project":"theirs"}"#, &account(AccountKind::Gemini, "", &[]));
+    assert_eq!((&out.body[..], out.edits), (&br#"{"model":"m"}"#[..], vec!["codeassist.project"]), "it is not theirs");
 }
 
 #[test]

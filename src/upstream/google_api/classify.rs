@@ -7,6 +7,7 @@ use actors::domain::window::Scope;
 
 use super::refusal::Refusal;
 use crate::dialect::error::EmbeddedError;
+use crate::dialect::gemini::error;
 use crate::upstream::reset::{LONGEST_RETRY, retry_after};
 use crate::upstream::{AnswerHead, rules};
 
@@ -70,16 +71,9 @@ fn success(answer: &AnswerHead<'_>, account: &AccountSpec, oauth: bool) -> Judge
 /// The HTTP status of a state of Google's APIs.
 fn status_of(state: &str) -> u16 {
     match state {
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
-        "UNAUTHENTICATED" => 401,
-        "PERMISSION_DENIED" => 403,
-        "NOT_FOUND" => 404,
-        "ABORTED" | "ALREADY_EXISTS" => 409,
-        "RESOURCE_EXHAUSTED" => 429,
-        "CANCELLED" => 499,
-        "UNAVAILABLE" => 503,
-        "DEADLINE_EXCEEDED" => 504,
-        _ => 500,
+        "FAILED_PRECONDITION" | "OUT_OF_RANGE" => 400,
+        "ALREADY_EXISTS" => 409,
+        other => error::status_code(other),
     }
 }
 

@@ -6,7 +6,7 @@ pub(super) fn fraction_to_ppm(text: &str) -> Option<i64> {
 }
 
 /// `41.5` percent → 415 000 ppm.
-pub(in crate::upstream) fn percent_to_ppm(text: &str) -> Option<i64> {
+pub(super) fn percent_to_ppm(text: &str) -> Option<i64> {
     scaled(text, 4)
 }
 

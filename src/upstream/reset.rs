@@ -7,9 +7,12 @@ use chrono::DateTime;
 use super::decimal::scaled;
 
 /// The short subscription window.
-pub(in crate::upstream) const FIVE_HOURS: i64 = 5 * HOUR;
+pub(super) const FIVE_HOURS: i64 = 5 * HOUR;
 /// The long subscription window.
-pub(in crate::upstream) const SEVEN_DAYS: i64 = 7 * DAY;
+pub(super) const SEVEN_DAYS: i64 = 7 * DAY;
+
+/// Length of the per-minute windows.
+pub(super) const ONE_MINUTE: i64 = MINUTE;
 
 /// Numbers above this are milliseconds, not seconds.
 const SECONDS_END: i64 = 1_000_000_000_000;
@@ -18,7 +21,7 @@ const SECONDS_END: i64 = 1_000_000_000_000;
 pub(super) const LONGEST_RETRY: i64 = HOUR;
 
 /// A moment: Unix seconds (also with decimals), Unix milliseconds, or RFC 3339.
-pub(in crate::upstream) fn moment(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Some(ms) = scaled(text, 3) {
         let seconds = ms / SECOND;
@@ -29,7 +32,7 @@ pub(in crate::upstream) fn moment(text: &str) -> Option<Timestamp> {
 
 /// The moment, when a window of this length can end then: at most an hour (5 h), a day (7 d) or a fifth (others) later than
 /// its length allows.
-pub(in crate::upstream) fn believable(at: Timestamp, length_ms: i64, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn believable(at: Timestamp, length_ms: i64, now: Timestamp) -> Option<Timestamp> {
     let slack = match length_ms {
         FIVE_HOURS => HOUR,
         SEVEN_DAYS => DAY,
@@ -54,20 +57,6 @@ fn duration(value: &str, now: Timestamp) -> Option<i64> {
     // An HTTP date is RFC 2822 with the zone written as GMT.
     DateTime::parse_from_rfc2822(value).ok().map(|time| Timestamp(time.timestamp_millis()).since(now))
 }
-
-/// The latest reset of the per-minute limits that are used up, when it lies within the next hour.
-pub(super) fn minute_limits(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let text = |name: String| headers.get(name.as_str()).and_then(|value| value.to_str().ok());
-    ["requests", "tokens", "input-tokens", "output-tokens"]
-        .into_iter()
-        .filter(|dim| text(format!("anthropic-ratelimit-{dim}-remaining")).is_some_and(|left| left.trim() == "0"))
-        .filter_map(|dim| text(format!("anthropic-ratelimit-{dim}-reset")).and_then(moment))
-        .filter(|at| (1..=LONGEST_RETRY).contains(&at.since(now)))
-        .max()
-}
-
-/// Length of the per-minute windows.
-pub(super) const ONE_MINUTE: i64 = MINUTE;
 
 #[cfg(test)]
 mod tests {
