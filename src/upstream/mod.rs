@@ -38,11 +38,15 @@ pub mod openai_responses;
 
 mod decimal;
 mod edits;
+mod forward;
 mod head;
 mod reset;
 mod rules;
 mod serves;
 mod url;
+
+#[cfg(test)]
+mod sample;
 
 pub use serves::{Serves, kinds, serves};
 

@@ -3,6 +3,7 @@
 //! Taps and decoders read plain server-sent events only. A stream from a surface that packs them goes through its
 //! [`unpacker`] first; a client whose surface packs them gets them through its [`packer`].
 
+use super::gemini::code_assist;
 use super::{Dialect, Surface, Wire};
 
 mod converse;
@@ -46,23 +47,48 @@ pub enum WireError {
     Truncated,
 }
 
-/// Makes server-sent events of what comes from a surface; `None` when it already sends them, or cannot be unpacked.
+/// Makes server-sent events of what comes from a surface; `None` when it already sends them.
 pub fn unpacker(from: Surface) -> Option<Box<dyn Repack>> {
     match (from.wire, from.dialect) {
         (Wire::Plain, _) => None,
         (Wire::Bedrock, Dialect::Converse) => Some(Box::new(converse::Unpack::default())),
         (Wire::Bedrock, _) => Some(Box::new(invoke::Unpack::default())),
-        (Wire::CodeAssist, _) => None,
+        (Wire::CodeAssist, _) => Some(Box::new(code_assist::Unwrap::new())),
     }
 }
 
-/// Packs server-sent events for a surface; `None` when it takes them as they are, or cannot be packed for.
+/// Packs server-sent events for a surface; `None` when it takes them as they are.
 pub fn packer(to: Surface) -> Option<Box<dyn Repack>> {
     match (to.wire, to.dialect) {
         (Wire::Plain, _) => None,
         (Wire::Bedrock, Dialect::Converse) => Some(Box::new(converse::Pack::default())),
         (Wire::Bedrock, _) => Some(Box::new(invoke::Pack::default())),
-        (Wire::CodeAssist, _) => None,
+        (Wire::CodeAssist, _) => Some(Box::new(code_assist::Wrap::new(None))),
+    }
+}
+
+/// Code Assist packs each event's data; a damaged event only fails itself.
+impl Repack for code_assist::Unwrap {
+    fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+        Self::feed(self, chunk, out);
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), WireError> {
+        Self::end(self, out);
+        Ok(())
+    }
+}
+
+impl Repack for code_assist::Wrap {
+    fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), WireError> {
+        Self::feed(self, chunk, out);
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), WireError> {
+        Self::end(self, out);
+        Ok(())
     }
 }
 

@@ -180,3 +180,14 @@ fn lines_inside_of_an_event_stay_inside_of_it() {
     write_event(b"n", b"{\r\n1}", &mut out);
     assert_eq!(out, b"event: n\ndata: {\ndata: \ndata: 1}\n\n");
 }
+
+#[test]
+fn code_assist_is_taken_off_and_put_on() {
+    let surface = Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist };
+    let (plain, wrapped) = ("data: {\"n\":1.50}\r\n\r\n", "data: {\"response\":{\"n\":1.50}}\r\n\r\n");
+    assert_eq!(packed(surface, plain), wrapped.as_bytes());
+    for size in [1, 7, 997] {
+        assert_eq!(unpacked(surface, wrapped.as_bytes(), size), (plain.to_owned(), Ok(())));
+    }
+    assert!(unpacker(Surface::plain(Dialect::Gemini)).is_none() && packer(Surface::plain(Dialect::Gemini)).is_none());
+}
