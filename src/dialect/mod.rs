@@ -15,6 +15,7 @@ pub mod form;
 pub mod edit;
 pub mod error;
 pub mod estimate;
+pub mod ids;
 pub mod model_list;
 pub mod model_name;
 pub mod peek;
