@@ -17,6 +17,7 @@ pub mod edit;
 pub mod embeddings;
 pub mod error;
 pub mod estimate;
+pub mod ids;
 pub mod model_list;
 pub mod model_name;
 pub mod peek;

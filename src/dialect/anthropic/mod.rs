@@ -4,6 +4,7 @@ pub mod decode;
 pub mod encode;
 
 mod delta;
+mod stop;
 
 pub mod answer;
 pub mod tap;
