@@ -1,6 +1,6 @@
 //! A request in the dialects of the accounts that serve it: decoded once, encoded for each dialect and model asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
@@ -8,13 +8,15 @@ use bytes::Bytes;
 use super::{RelayError, RelayRequest};
 use crate::dialect::convert::{self, ConvertError, Outside};
 use crate::dialect::form::{Losses, Request};
-use crate::dialect::{Dialect, embeddings};
+use crate::dialect::Dialect;
+use crate::dialect::embeddings::{self, Asked};
 
 /// The forms of one request.
 #[derive(Debug)]
 pub struct Translations {
     lossy: bool,
     decoded: RefCell<Option<Request>>,
+    asked: Cell<Option<Asked>>,
     /// Words of what was dropped on the way, for the request row.
     dropped: RefCell<Vec<&'static str>>,
 }
@@ -22,7 +24,7 @@ pub struct Translations {
 impl Translations {
     /// Forms of a request that has none yet. `lossy`: what cannot be carried may be dropped.
     pub fn new(lossy: bool) -> Self {
-        Self { lossy, decoded: RefCell::default(), dropped: RefCell::default() }
+        Self { lossy, decoded: RefCell::default(), asked: Cell::default(), dropped: RefCell::default() }
     }
 
     /// The body for an account of this dialect, asking for this model.
@@ -31,10 +33,13 @@ impl Translations {
     /// When something in the request has no counterpart there.
     pub fn body(&self, request: &RelayRequest, to: Dialect, model: &str) -> Result<Bytes, RelayError> {
         let from = request.client.dialect;
-        if request.endpoint == Endpoint::Embed {
-            return embeddings::request(&request.body(), model).map(Bytes::from).map_err(|e| refused(&e));
-        }
         let mut losses = Losses::new(self.lossy);
+        if request.endpoint == Endpoint::Embed {
+            let (body, asked) = embeddings::to_gemini(&request.body(), model, &mut losses).map_err(|e| refused(&e))?;
+            self.asked.set(Some(asked));
+            self.note(&losses);
+            return Ok(Bytes::from(body));
+        }
         if self.decoded.borrow().is_none() {
             let outside = Outside { model: &request.model, stream: request.stream };
             let decoded = convert::decode_request(from, &request.body(), outside, &mut losses);
@@ -44,13 +49,22 @@ impl Translations {
         let Some(decoded) = decoded.as_mut() else { return Err(RelayError::NotServed) };
         model.clone_into(&mut decoded.model);
         let body = convert::encode_request(to, decoded, &mut losses).map_err(|e| refused(&e))?;
+        self.note(&losses);
+        Ok(Bytes::from(body))
+    }
+
+    fn note(&self, losses: &Losses) {
         let mut dropped = self.dropped.borrow_mut();
         for word in losses.dropped() {
             if !dropped.contains(word) {
                 dropped.push(word);
             }
         }
-        Ok(Bytes::from(body))
+    }
+
+    /// What the answer to a translated embeddings request depends on.
+    pub fn asked(&self) -> Option<Asked> {
+        self.asked.get()
     }
 
     /// True when the client asked for the usage chunk of a Chat stream, as far as that is known: a request that was never

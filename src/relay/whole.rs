@@ -105,7 +105,8 @@ fn read(
 fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> {
     let request = &settlement.request;
     if request.endpoint == Endpoint::Embed {
-        return embeddings::answer(plain, &request.body(), &request.model_written).map(Bytes::from);
+        let asked = request.translations.asked()?;
+        return embeddings::from_gemini(plain, asked, &request.model_written, request.input_estimate).map(Bytes::from);
     }
     let answer = convert::decode_answer(way.upstream.dialect, plain)?;
     convert::encode_answer(request.client.dialect, &answer, &settlement.reply()).map(Bytes::from)
@@ -145,10 +146,11 @@ fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Opt
         };
     }
     let mut decoder = convert::decoder(upstream)?;
-    let mut events = Vec::new();
+    let (mut events, mut fold) = (Vec::new(), form::fold::Fold::new());
     decoder.feed(body, &mut events);
     decoder.end(&mut events);
-    convert::encode_answer(client, &form::fold::fold(&events)?, reply)
+    events.into_iter().for_each(|event| fold.push(event));
+    convert::encode_answer(client, &fold.finish()?, reply)
 }
 
 /// A 2xx that is no answer: an error in disguise, or nothing that can be used.

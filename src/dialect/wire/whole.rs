@@ -17,6 +17,6 @@ pub fn unpack(from: Surface, body: &Bytes) -> Bytes {
 pub fn pack(to: Surface, body: Bytes) -> Bytes {
     match to.wire {
         Wire::Plain | Wire::Bedrock => body,
-        Wire::CodeAssist => Bytes::from(code_assist::wrap_answer(&body)),
+        Wire::CodeAssist => Bytes::from(code_assist::wrap_answer(&body, None)),
     }
 }
