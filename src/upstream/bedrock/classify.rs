@@ -95,7 +95,7 @@ fn by_exception(name: &str, text: &str, answer: &AnswerHead<'_>) -> Option<Judge
         }
         "AccessDeniedException" => of(Verdict::Forbidden, model),
         "ResourceNotFoundException" => of(Verdict::ModelUnknown, model),
-        "ValidationException" if names_wrong_model(text) => of(Verdict::ModelUnknown, model),
+        "ValidationException" | "" if names_wrong_model(text) => of(Verdict::ModelUnknown, model),
         _ if BAD_CREDENTIAL.contains(&name) => of(Verdict::AuthInvalid, Scope::All),
         // Also a validation exception: the shared rules know the texts about thinking signatures.
         _ => None,

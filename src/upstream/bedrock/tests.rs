@@ -280,6 +280,7 @@ fn every_exception_has_its_verdict() {
         (403, "UnrecognizedClientException", "The security token is invalid", Verdict::AuthInvalid, Scope::All),
         (403, "InvalidSignatureException", "", Verdict::AuthInvalid, Scope::All),
         (400, "ServiceQuotaExceededException", "", Verdict::QuotaExhausted, model()),
+        (400, "", "The provided model identifier is invalid.", Verdict::ModelUnknown, model()),
         (413, "", "", Verdict::Client, Scope::All),
         (502, "", "", Verdict::Server, Scope::All),
     ] {
