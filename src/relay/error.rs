@@ -6,8 +6,8 @@ use actors::domain::time::{SECOND, Timestamp};
 use actors::domain::verdict::Verdict;
 use bytes::Bytes;
 
-use crate::dialect::Surface;
 use crate::dialect::error::{self, OwnError};
+use crate::dialect::{Surface, Wire, anthropic, wire};
 
 /// Why a request has no answer of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -127,7 +127,15 @@ pub fn render(client: Surface, failure: &RelayError, request: RequestId) -> (u16
 /// The error in-band, for a client whose stream has begun.
 pub fn render_in_band(client: Surface, failure: &RelayError, request: RequestId) -> Bytes {
     let (message, request_id) = (failure.to_string(), request.to_string());
-    Bytes::from(error::in_band(client, &own(failure, &message, &request_id)))
+    Bytes::from(in_band(client, &own(failure, &message, &request_id)))
+}
+
+/// An error of our own as the client reads it inside of a stream.
+pub fn in_band(client: Surface, own: &OwnError<'_>) -> Vec<u8> {
+    match client.wire {
+        Wire::Bedrock => wire::error_frame(anthropic::error::status_and_type(own.condition).1, own.message),
+        Wire::Plain | Wire::CodeAssist => error::in_band(client, own),
+    }
 }
 
 fn own<'a>(failure: &RelayError, message: &'a str, request_id: &'a str) -> OwnError<'a> {

@@ -11,11 +11,10 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Headers;
-use super::call::{Failure, Reply, head_of, seconds};
+use super::call::{Failure, Reply, Way, head_of, seconds};
+use super::pipe::{self, Pipe};
 use super::settle::Settlement;
-use crate::dialect;
-use crate::dialect::model_name::ModelRewriter;
-use crate::dialect::tap::{Tap, Terminal};
+use crate::dialect::tap::Terminal;
 use crate::transport::{AnswerBody, IdleTimeout, OutboundAnswer, TransportError};
 use crate::upstream;
 

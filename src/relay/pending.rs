@@ -14,10 +14,11 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::answer::WholeAnswer;
 use super::attempt::Served;
-use super::error::render_in_band;
+use super::error::{in_band, render_in_band};
 use super::stream::Live;
 use super::{Arrival, RelayError};
-use crate::dialect::{Surface, error};
+use crate::dialect::error::{self, OwnError};
+use crate::dialect::{Dialect, Surface};
 
 /// The work on a request, not yet done.
 pub type Serving = Pin<Box<dyn Future<Output = Result<Served, RelayError>>>>;
@@ -63,10 +64,25 @@ impl Pending {
         }
     }
 
-    /// An upstream's error body in-band.
+    /// An upstream's error body in-band: Anthropic's as it is, on one line.
     fn told(&self, answer: &WholeAnswer) -> Bytes {
+        if self.client == Surface::plain(Dialect::Anthropic) {
+            let mut event = b"event: error\ndata: ".to_vec();
+            event.extend(answer.body.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+            event.extend_from_slice(b"\n\n");
+            return Bytes::from(event);
+        }
         let read = error::theirs(self.client.dialect, &answer.body).unwrap_or_default();
-        Bytes::from(error::their_event(self.client, &answer.body, &read, &self.request.to_string()))
+        let request_id = self.request.to_string();
+        let own = OwnError {
+            condition: "bad_request",
+            message: &read.message,
+            reset_at: None,
+            retry_after_ms: None,
+            request_id: &request_id,
+            money: false,
+        };
+        Bytes::from(in_band(self.client, &own))
     }
 }
 

@@ -233,7 +233,7 @@ fn in_band(settlement: &Settlement, framed: bool, message: &str) -> Bytes {
         money: false,
     };
     let mut event = if framed && settlement.bytes_out > 0 { b"\n\n".to_vec() } else { Vec::new() };
-    event.extend(error::in_band(settlement.request.client, &error));
+    event.extend(super::error::in_band(settlement.request.client, &error));
     Bytes::from(event)
 }
 

@@ -106,7 +106,7 @@ fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResp
 /// An error for the caller, counted.
 pub fn refuse(relay: &Relay, error: &RelayError, arrival: &Arrival, http: &HttpRequest) -> HttpResponse {
     count(relay.metrics(), error);
-    render::error(error, arrival, http.headers())
+    render::refusal(error, arrival, http.headers())
 }
 
 fn count(metrics: &Metrics, error: &RelayError) {

@@ -9,7 +9,7 @@ use actors::domain::route::RefusalReason;
 use actors::domain::time::SECOND;
 use serde_json::json;
 
-use crate::dialect::{Surface, Wire};
+use crate::dialect::{Surface, Wire, error};
 use crate::relay::{self, Arrival, RelayError};
 use crate::relay::answer::{Headers, WholeAnswer, id_headers};
 use crate::relay::attempt::Served;
@@ -75,7 +75,7 @@ fn append(response: &mut HttpResponseBuilder, headers: Headers) {
 }
 
 /// An error in the caller's dialect.
-pub fn error(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> HttpResponse<BoxBody> {
+pub fn refusal(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> HttpResponse<BoxBody> {
     let (status, body) = relay::error::render(arrival.client, failure, arrival.request);
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     append(&mut response, id_headers(arrival.client.dialect, arrival.request, client));
@@ -84,7 +84,7 @@ pub fn error(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> Htt
         .append_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
         .append_header((ERROR, HeaderValue::from_static(failure.condition())));
     if arrival.client.wire == Wire::Bedrock {
-        response.append_header((AWS_ERROR, HeaderValue::from_static(aws_error(status))));
+        response.append_header((AWS_ERROR, HeaderValue::from_static(error::amzn_error_type(status))));
     }
     if closes_connection(failure) {
         response.force_close();
@@ -92,23 +92,10 @@ pub fn error(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> Htt
     response.body(body)
 }
 
-/// The exception that AWS SDKs make of a status.
-const fn aws_error(status: u16) -> &'static str {
-    match status {
-        400 | 413 | 415 => "ValidationException",
-        401..=403 => "AccessDeniedException",
-        404 => "ResourceNotFoundException",
-        408 => "ModelTimeoutException",
-        429 => "ThrottlingException",
-        503 | 529 => "ServiceUnavailableException",
-        _ => "InternalServerException",
-    }
-}
-
 /// No such route, in the dialect of the path's prefix (`relay-api.md` §1).
 pub fn unknown_path(path: &str, arrival: &Arrival, client: &HeaderMap) -> HttpResponse<BoxBody> {
     if !path.starts_with("/api/v1/") {
-        return error(&RelayError::NotFound, arrival, client);
+        return refusal(&RelayError::NotFound, arrival, client);
     }
     let request_id = arrival.request.to_string();
     let body = json!({"code": 404, "reason": "NOT_FOUND", "message": NO_ROUTE, "request_id": request_id});
@@ -210,7 +197,7 @@ mod tests {
             (upstream(Verdict::Timeout, None), 504, Some("1"), None),
             (upstream(Verdict::Server, None), 502, Some("1"), None),
         ] {
-            let response = error(&error_case, &arrival, &HeaderMap::new());
+            let response = refusal(&error_case, &arrival, &HeaderMap::new());
             let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
             assert_eq!(response.status().as_u16(), status, "{error_case:?}");
             assert_eq!(header("retry-after"), retry_after, "{error_case:?}");
