@@ -48,6 +48,11 @@ pub trait DecodeStream {
     /// The upstream's body is over. Appends `Done` only where the dialect's end is the end of the body (Gemini after a
     /// `finishReason`, Chat without `[DONE]` after every `finish_reason`) and it was not said yet.
     fn end(&mut self, events: &mut Vec<Event>);
+
+    /// Words of what had no place in the form so far, each once (`relay-api.md` §9.3): for metrics and journal.
+    fn dropped(&self) -> &[&'static str] {
+        &[]
+    }
 }
 
 /// Writes a stream of one dialect (plain wire).
