@@ -54,6 +54,11 @@ pub trait DecodeStream {
     fn signatures(&mut self) -> Vec<(String, String)> {
         Vec::new()
     }
+
+    /// Words of what had no place in the form so far, each once (`relay-api.md` §9.3): for metrics and journal.
+    fn dropped(&self) -> &[&'static str] {
+        &[]
+    }
 }
 
 /// Writes a stream of one dialect (plain wire).

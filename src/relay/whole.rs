@@ -12,7 +12,7 @@ use super::settle::{End, Settlement};
 use crate::dialect::convert::{self, Reply as ReplyAs};
 use crate::dialect::estimate::TextBytes;
 use crate::dialect::model_name::rename_answer;
-use crate::dialect::tap::{Tap as _, Terminal};
+use crate::dialect::tap::Terminal;
 use crate::dialect::{Dialect, embeddings, form, responses, wire};
 use crate::transport::{OutboundAnswer, TransportError};
 use crate::upstream;

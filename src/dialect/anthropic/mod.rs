@@ -11,3 +11,6 @@ pub mod tap;
 pub mod usage;
 
 pub mod error;
+
+#[cfg(test)]
+mod round_trip;

@@ -7,7 +7,7 @@ use super::answer::Block;
 use crate::dialect::anthropic::usage::UsageFold;
 use crate::dialect::anthropic::{error, stop};
 use crate::dialect::convert::DecodeStream;
-use crate::dialect::form::{Event, StopReason, StreamError};
+use crate::dialect::form::{Event, Losses, StopReason, StreamError};
 use crate::dialect::sse::Scanner;
 
 /// Reads one stream.
@@ -26,6 +26,7 @@ struct State {
     finished: bool,
     /// Said its last event.
     over: bool,
+    losses: Losses,
 }
 
 /// The block that is open.
@@ -33,10 +34,12 @@ struct State {
 enum Open {
     #[default]
     None,
-    /// Text or reasoning.
-    Words,
+    Text,
+    Reasoning,
     /// A tool call; `given` = the arguments that stood at its start, while no others came.
-    Call { given: Option<String> },
+    Call {
+        given: Option<String>,
+    },
     /// Something without counterpart: all of it is dropped.
     Foreign,
 }
@@ -97,10 +100,24 @@ impl DecodeStream for Stream {
             self.state.done(events);
         }
     }
+
+    fn dropped(&self) -> &[&'static str] {
+        self.state.losses.dropped()
+    }
 }
 
 fn parse<'a, T: Deserialize<'a> + Default>(raw: Option<&'a RawValue>) -> T {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+/// The word for a kind of block without counterpart.
+fn foreign(kind: &str) -> &'static str {
+    match kind {
+        "compaction" => "compaction",
+        "fallback" => "fallback",
+        _ if kind.ends_with("_tool_use") || kind.ends_with("_tool_result") => "server_tool",
+        _ => "unknown_block",
+    }
 }
 
 impl State {
@@ -142,10 +159,10 @@ impl State {
     fn on_block(&mut self, block: Block<'_>, events: &mut Vec<Event>) {
         self.close(events);
         match block.r#type.as_str() {
-            "text" => self.words(Event::Text, block.text, events),
+            "text" => self.text(block.text, events),
             "thinking" => {
-                self.words(Event::Reasoning, block.thinking, events);
-                self.words(Event::Signature, block.signature, events);
+                self.reasoning(Event::Reasoning, block.thinking, events);
+                self.reasoning(Event::Signature, block.signature, events);
             }
             "redacted_thinking" => {
                 events.extend([Event::Sealed { id: None, data: block.data.unwrap_or_default() }, Event::Close]);
@@ -156,7 +173,10 @@ impl State {
                 events.push(Event::ToolCall { id, name });
                 self.open = Open::Call { given: Some(block.input.map_or("{}", RawValue::get).to_owned()) };
             }
-            _ => self.open = Open::Foreign,
+            kind => {
+                self.losses.drop(foreign(kind));
+                self.open = Open::Foreign;
+            }
         }
     }
 
@@ -165,19 +185,31 @@ impl State {
             return;
         }
         match delta.r#type.as_str() {
-            "text_delta" => self.words(Event::Text, delta.text, events),
-            "thinking_delta" => self.words(Event::Reasoning, delta.thinking, events),
-            "signature_delta" => self.words(Event::Signature, delta.signature, events),
+            "text_delta" => self.text(delta.text, events),
+            "thinking_delta" => self.reasoning(Event::Reasoning, delta.thinking, events),
+            "signature_delta" => self.reasoning(Event::Signature, delta.signature, events),
             "input_json_delta" => self.arguments(delta.partial_json, events),
-            _ => {}
+            "citations_delta" => self.losses.drop("citations"),
+            _ => self.losses.drop("unknown_delta"),
         }
     }
 
-    fn words(&mut self, event: fn(String) -> Event, words: Option<String>, events: &mut Vec<Event>) {
-        if let Some(words) = words.filter(|words| !words.is_empty()) {
-            self.open = Open::Words;
-            events.push(event(words));
+    fn text(&mut self, text: Option<String>, events: &mut Vec<Event>) {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return };
+        if !matches!(self.open, Open::Text) {
+            self.close(events);
+            self.open = Open::Text;
         }
+        events.push(Event::Text(text));
+    }
+
+    fn reasoning(&mut self, event: fn(String) -> Event, text: Option<String>, events: &mut Vec<Event>) {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return };
+        if !matches!(self.open, Open::Reasoning) {
+            self.close(events);
+            self.open = Open::Reasoning;
+        }
+        events.push(event(text));
     }
 
     fn arguments(&mut self, json: Option<String>, events: &mut Vec<Event>) {
@@ -191,7 +223,7 @@ impl State {
         match std::mem::take(&mut self.open) {
             Open::None | Open::Foreign => return,
             Open::Call { given: Some(given) } => events.push(Event::Arguments(given)),
-            Open::Words | Open::Call { given: None } => {}
+            Open::Text | Open::Reasoning | Open::Call { given: None } => {}
         }
         events.push(Event::Close);
     }

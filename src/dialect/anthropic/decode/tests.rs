@@ -324,6 +324,46 @@ fn a_stream_is_read_however_it_is_cut() {
 }
 
 #[test]
+fn what_a_stream_loses_is_named() {
+    let mut decoder = Stream::new();
+    let stream = sse(&[
+        block(json!({"type": "web_search_tool_result", "content": []})),
+        block(json!({"type": "fallback"})),
+        block(json!({"type": "text", "text": ""})),
+        delta(json!({"type": "citations_delta", "citation": {}})),
+        delta(json!({"type": "citations_delta", "citation": {}})),
+    ]);
+    let mut events = Vec::new();
+    decoder.feed(stream.as_bytes(), &mut events);
+    assert!(events.is_empty());
+    assert_eq!(decoder.dropped(), ["server_tool", "fallback", "citations"]);
+}
+
+#[test]
+fn blocks_without_their_borders_are_kept_apart() {
+    let read = events(
+        &sse(&[
+            delta(json!({"type": "thinking_delta", "thinking": "a"})),
+            delta(json!({"type": "text_delta", "text": "b"})),
+            block(json!({"type": "tool_use", "id": "c", "name": "n", "input": {"d": 1}})),
+            delta(json!({"type": "text_delta", "text": "e"})),
+        ]),
+        7,
+    );
+    let expected = [
+        Event::Reasoning("a".to_owned()),
+        Event::Close,
+        Event::Text("b".to_owned()),
+        Event::Close,
+        Event::ToolCall { id: "c".to_owned(), name: "n".to_owned() },
+        Event::Arguments("{\"d\":1}".to_owned()),
+        Event::Close,
+        Event::Text("e".to_owned()),
+    ];
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn the_end_is_never_made_up() {
     let start = json!({"type": "message_start", "message": {"id": "msg_1"}});
     let text = delta(json!({"type": "text_delta", "text": "a"}));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::model::Model;
-use crate::dialect::form::{Effort, Losses, Part, ReasoningControl, Request, Role, ToolChoice};
+use crate::dialect::form::{Effort, Losses, Part, ReasoningControl, Request, Role, ToolChoice, Turn};
 
 /// Output tokens when the source sets no cap. Thinking counts as output, so its share comes on top.
 const DEFAULT_OUTPUT: u64 = 4_096;
@@ -132,16 +132,29 @@ fn forces_tool(request: &Request) -> bool {
 /// With a budget, the last message of the model must begin with its thinking when it calls tools or is to be continued;
 /// what the history holds of it came from another vendor's client and is not sent.
 fn continues_tool_loop(request: &Request) -> bool {
-    let last = request.turns.iter().rev().find(|turn| turn.role != Role::System);
-    let prefilled = last.is_some_and(|turn| turn.role == Role::Assistant);
-    let said = request.turns.iter().rev().find(|turn| turn.role == Role::Assistant);
-    prefilled || said.is_some_and(|turn| turn.parts.iter().any(|part| matches!(part, Part::ToolCall(_))))
+    let mut spoken = request.turns.iter().rev().filter(|turn| is_sent(turn)).peekable();
+    if spoken.peek().is_some_and(|turn| turn.role == Role::Assistant) {
+        return true;
+    }
+    // Consecutive turns of the model become one message.
+    let last_message = spoken.skip_while(|turn| turn.role != Role::Assistant);
+    let mut parts = last_message.take_while(|turn| turn.role == Role::Assistant).flat_map(|turn| &turn.parts);
+    parts.any(|part| matches!(part, Part::ToolCall(_)))
+}
+
+/// A turn of nothing but blank text and foreign reasoning is left out.
+fn is_sent(turn: &Turn) -> bool {
+    turn.parts.iter().any(|part| match part {
+        Part::Text { text, .. } | Part::Refusal(text) => !text.trim().is_empty(),
+        Part::Reasoning(_) => false,
+        _ => true,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::form::{Tool, ToolCall, Turn};
+    use crate::dialect::form::{Reasoning, Tool, ToolCall};
 
     fn planned(model: &str, max_output: Option<u64>, control: ReasoningControl) -> (Plan, Vec<&'static str>) {
         let request = Request { max_output, reasoning: Some(control), ..Request::default() };
@@ -221,5 +234,9 @@ mod tests {
         let call = ToolCall { id: "a".to_owned(), name: "t".to_owned(), arguments: "{}".to_owned() };
         request.turns = vec![Turn { role: Role::Assistant, parts: vec![Part::ToolCall(call)] }];
         assert!(!thinks(&request, OLD) && thinks(&request, NEW));
+        let thought = Part::Reasoning(Reasoning::default());
+        request.turns.push(Turn { role: Role::User, parts: vec![Part::text("a")] });
+        request.turns.push(Turn { role: Role::Assistant, parts: vec![thought] });
+        assert!(!thinks(&request, OLD), "the last message is not sent");
     }
 }

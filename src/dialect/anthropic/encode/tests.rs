@@ -89,6 +89,9 @@ fn instructions_inside_the_conversation_stand_where_the_model_takes_them() {
     assert_eq!(roles("claude-sonnet-4-5", last()), ["user"]);
     let between = vec![said(Role::User, "a"), said(Role::System, "b"), said(Role::User, "c")];
     assert_eq!(roles("claude-opus-4-8", between), ["user"]);
+    let dropped = turn(Role::Assistant, vec![Part::Reasoning(Reasoning::default())]);
+    let before_nothing = vec![said(Role::User, "a"), said(Role::System, "b"), dropped, said(Role::User, "c")];
+    assert_eq!(roles("claude-opus-4-8", before_nothing), ["user"]);
     let after_model = vec![said(Role::User, "a"), said(Role::Assistant, "b"), said(Role::System, "c")];
     assert_eq!(roles("claude-opus-4-8", after_model), ["user", "assistant", "user"]);
 }

@@ -27,13 +27,15 @@ pub(super) fn messages<'a>(
     model: Model,
     losses: &mut Losses,
 ) -> Result<Vec<Message<'a>>, Unsupported> {
-    let mut messages: Vec<Message<'a>> = Vec::with_capacity(turns.len());
+    let mut said: Vec<(Role, Vec<Block<'a>>)> = Vec::with_capacity(turns.len());
     for (at, turn) in turns.iter().enumerate() {
-        let content = blocks(turn, at, losses)?;
-        if content.is_empty() {
-            continue;
-        }
-        let role = role(turn.role, messages.last(), &turns[at + 1..], model, losses);
+        said.push((turn.role, blocks(turn, at, losses)?));
+    }
+    said.retain(|(_, content)| !content.is_empty());
+    let next = next_speakers(&said);
+    let mut messages: Vec<Message<'a>> = Vec::with_capacity(said.len());
+    for ((role, content), next) in said.into_iter().zip(next) {
+        let role = speaker(role, messages.last(), next, model, losses);
         match messages.last_mut() {
             Some(last) if last.role == role => last.content.extend(content),
             _ => messages.push(Message { role, content }),
@@ -46,6 +48,18 @@ pub(super) fn messages<'a>(
     Ok(messages)
 }
 
+/// Who speaks after each turn, instructions aside.
+fn next_speakers(said: &[(Role, Vec<Block<'_>>)]) -> Vec<Option<Role>> {
+    let mut next = None;
+    let mut speakers: Vec<Option<Role>> = Vec::with_capacity(said.len());
+    for (role, _) in said.iter().rev() {
+        speakers.push(next);
+        next = if *role == Role::System { next } else { Some(*role) };
+    }
+    speakers.reverse();
+    speakers
+}
+
 fn blocks<'a>(turn: &'a Turn, at: usize, losses: &mut Losses) -> Result<Vec<Block<'a>>, Unsupported> {
     let mut blocks = Vec::with_capacity(turn.parts.len());
     for (part_at, part) in turn.parts.iter().enumerate() {
@@ -56,12 +70,17 @@ fn blocks<'a>(turn: &'a Turn, at: usize, losses: &mut Losses) -> Result<Vec<Bloc
 
 /// Instructions inside the conversation stand after a message of the user, and before one of the model or at the end. Where
 /// that cannot be, or the model does not know them, the user says them.
-fn role(role: Role, last: Option<&Message<'_>>, rest: &[Turn], model: Model, losses: &mut Losses) -> &'static str {
+fn speaker(
+    role: Role,
+    last: Option<&Message<'_>>,
+    next: Option<Role>,
+    model: Model,
+    losses: &mut Losses,
+) -> &'static str {
     if role != Role::System {
         return word(role);
     }
     let after_user = last.is_some_and(|last| last.role != word(Role::Assistant));
-    let next = rest.iter().map(|turn| turn.role).find(|role| *role != Role::System);
     if model.system_turns && after_user && next != Some(Role::User) {
         return word(Role::System);
     }
