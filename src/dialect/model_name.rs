@@ -97,7 +97,9 @@ impl ModelRewriter {
         let Some(start) = memmem::find(&event, b"data:").map(|at| at + 5) else { return event };
         let line = event.slice(start..);
         let end = memchr::memchr2(b'\n', b'\r', &line).unwrap_or(line.len());
-        let Some(data) = renamed(&line.slice(..end), place_in_event(self.dialect), &self.requested) else { return event };
+        let Some(data) = renamed(&line.slice(..end), place_in_event(self.dialect), &self.requested) else {
+            return event;
+        };
         let mut out = Vec::with_capacity(event.len() + self.requested.len());
         out.extend_from_slice(&event[..start]);
         out.extend_from_slice(&data);
@@ -124,7 +126,10 @@ mod tests {
     #[test]
     fn an_answer_gets_the_requested_name() {
         let body = Bytes::from_static(br#"{"content":[{"model":"x"}],"model": "upstream-1","n":1.0}"#);
-        assert_eq!(rename_answer(Dialect::Anthropic, &body, "asked"), &br#"{"content":[{"model":"x"}],"model": "asked","n":1.0}"#[..]);
+        assert_eq!(
+            rename_answer(Dialect::Anthropic, &body, "asked"),
+            &br#"{"content":[{"model":"x"}],"model": "asked","n":1.0}"#[..]
+        );
         for body in [r#"{"n":1}"#, "[]", "{", r#"{"model":null}"#] {
             let body = Bytes::from(body);
             assert_eq!(rename_answer(Dialect::Anthropic, &body, "asked"), body);
@@ -168,7 +173,11 @@ mod tests {
                     out.extend_from_slice(&rewriter.feed(Bytes::copy_from_slice(chunk)));
                 }
                 out.extend_from_slice(&rewriter.finish());
-                assert_eq!(String::from_utf8(out).unwrap(), stream.replace("\"up\"", "\"asked\""), "{dialect:?} {size}");
+                assert_eq!(
+                    String::from_utf8(out).unwrap(),
+                    stream.replace("\"up\"", "\"asked\""),
+                    "{dialect:?} {size}"
+                );
             }
         }
     }

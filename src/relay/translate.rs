@@ -6,10 +6,10 @@ use actors::domain::route::Endpoint;
 use bytes::Bytes;
 
 use super::{RelayError, RelayRequest};
-use crate::dialect::convert::{self, ConvertError, Outside};
-use crate::dialect::form::{Losses, Request};
 use crate::dialect::Dialect;
+use crate::dialect::convert::{self, ConvertError, Outside};
 use crate::dialect::embeddings::{self, Asked};
+use crate::dialect::form::{Losses, Request};
 
 /// The forms of one request.
 #[derive(Debug)]

@@ -109,7 +109,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             model: self.model,
-            model_span: peek::peek(&self.body).ok().map(|peek| peek.model_span),
+            model_span: peek::peek(&self.body).ok().and_then(|peek| peek.model_span),
             stream: self.stream,
             strip_thinking: false,
             now: NOW,

@@ -65,5 +65,4 @@ mod tests {
         assert!(!is_complete_message(b"<html>"));
         assert_eq!(usage_of_json(br#"{"content":[],"usage":null}"#), None);
     }
-
 }

@@ -54,11 +54,7 @@ impl Door {
     ///
     /// # Errors
     /// Whatever keeps it out.
-    pub async fn enter(
-        &self,
-        payload: web::Payload,
-        call: CallTarget,
-    ) -> Result<(InFlight, RelayRequest), RelayError> {
+    pub async fn enter(&self, payload: web::Payload, call: CallTarget) -> Result<(InFlight, RelayRequest), RelayError> {
         let place = InFlight::enter(self.relay.shared())?;
         let key = key(&self.relay, &self.http).await?;
         let settings = self.relay.settings();

@@ -45,7 +45,6 @@ async fn openai_key_info(relay: &Relay, http: &HttpRequest) -> HttpResponse {
     .await
 }
 
-
 /// `GET /v1/usage`.
 pub async fn usage(relay: &Relay, http: &HttpRequest) -> HttpResponse {
     about(relay, http, "/v1/usage", |key, usage, now| {

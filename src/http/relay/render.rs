@@ -10,10 +10,10 @@ use actors::domain::time::SECOND;
 use serde_json::json;
 
 use crate::dialect::{Surface, Wire, error};
-use crate::relay::{self, Arrival, RelayError};
 use crate::relay::answer::{Headers, WholeAnswer, id_headers};
 use crate::relay::attempt::Served;
 use crate::relay::pending::Pending;
+use crate::relay::{self, Arrival, RelayError};
 
 /// A client is told to wait by itself only this long; longer waits freeze some of them.
 const LONGEST_PATIENCE_MS: i64 = 60 * SECOND;

@@ -31,11 +31,16 @@ fn anthropic_routes_exist_under_every_base() {
         for version in ["", "/v1", "/v1/v1"] {
             let path = |tail: &str| format!("{base}{version}{tail}");
             let messages = seen(&path("/messages"));
-            assert_eq!((messages.0, messages.1, messages.5), (Endpoint::Generate, Dialect::Anthropic, Platform::Claude));
+            assert_eq!(
+                (messages.0, messages.1, messages.5),
+                (Endpoint::Generate, Dialect::Anthropic, Platform::Claude)
+            );
             assert_eq!(seen(&path("//messages/")), messages);
             assert_eq!(seen(&path("/messages/count_tokens")).0, Endpoint::CountTokens, "{base}{version}");
             assert!(matches!(target(&path("/models")), Ok(Target::Models(_))));
-            assert!(matches!(target(&path("/models/claude-opus-4-5")), Ok(Target::Model(_, m)) if m == "claude-opus-4-5"));
+            assert!(
+                matches!(target(&path("/models/claude-opus-4-5")), Ok(Target::Model(_, m)) if m == "claude-opus-4-5")
+            );
             assert!(matches!(target(&path("/key-info")), Ok(Target::KeyInfo(Dialect::Anthropic))));
             assert_eq!(target(&path("/usage")), Ok(Target::Usage));
             assert_eq!(target(&path("/me")), Ok(Target::Me));
@@ -76,7 +81,11 @@ fn openai_routes_exist_under_every_base() {
         }
     }
     assert_eq!(call_of("/v1/chat/completions").pool, Pool::ByModel(Platform::OpenAi));
-    assert_eq!(call_of("/api/v1/chat/completions").pool, Pool::ByModel(Platform::Claude), "as claude-relay-service did");
+    assert_eq!(
+        call_of("/api/v1/chat/completions").pool,
+        Pool::ByModel(Platform::Claude),
+        "as claude-relay-service did"
+    );
     assert_eq!(target("/openai/key-info"), Ok(Target::KeyInfo(Dialect::Chat)));
 }
 
@@ -130,7 +139,10 @@ fn bedrock_ids_come_plain_encoded_and_with_slashes() {
     for (path, expected) in [
         (format!("/model/{id}/invoke"), id),
         ("/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/converse".to_owned(), id),
-        ("/model/arn:aws:bedrock:us-east-1:1:inference-profile/x/invoke".to_owned(), "arn:aws:bedrock:us-east-1:1:inference-profile/x"),
+        (
+            "/model/arn:aws:bedrock:us-east-1:1:inference-profile/x/invoke".to_owned(),
+            "arn:aws:bedrock:us-east-1:1:inference-profile/x",
+        ),
     ] {
         assert_eq!(seen(&path).3.as_deref(), Some(expected), "{path}");
     }
@@ -176,7 +188,14 @@ fn dot_segments_are_refused_and_the_rest_is_unknown() {
     for path in ["/v1/../admin", "/v1/%2e%2e/admin", "/v1/%2E./messages", "/./v1/messages", "/v1/..%2fmessages"] {
         assert_eq!(target(path), Err(NoTarget::Unsafe), "{path}");
     }
-    for path in ["/v1/messages/batches", "/v2/messages", "/api/v1/accounts", "/claude/api/v1/messages/x", "/model/x", "/backend-api/wham/usage"] {
+    for path in [
+        "/v1/messages/batches",
+        "/v2/messages",
+        "/api/v1/accounts",
+        "/claude/api/v1/messages/x",
+        "/model/x",
+        "/backend-api/wham/usage",
+    ] {
         assert_eq!(target(path), Err(NoTarget::Unknown), "{path}");
     }
 }
