@@ -64,7 +64,9 @@ fn tool_call(body: &Value, contents: &[Value]) -> Option<ToolCall> {
 }
 
 fn offer(declaration: &Value) -> Option<Offer<'_>> {
-    let schema = declaration.get("parametersJsonSchema").unwrap_or(&declaration["parameters"]);
+    // Google's own Python SDK mixes the two spellings, and the vendor takes both.
+    let schema = ["parametersJsonSchema", "parameters_json_schema"].into_iter().find_map(|name| declaration.get(name));
+    let schema = schema.unwrap_or(&declaration["parameters"]);
     Some(Offer { name: declaration["name"].as_str()?, schema })
 }
 
