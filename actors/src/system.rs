@@ -57,8 +57,8 @@ pub struct Ports {
 /// How the engine runs.
 #[derive(Clone)]
 pub struct EngineConfig {
-    /// How often stored accounts are compared with the running ones; `None` in embedded mode, where every write goes
-    /// through this process.
+    /// How often stored accounts are compared with the running ones; `None` in embedded mode, where this
+    /// process alone changes what no management write does: statuses and tokens.
     pub resync: Option<Duration>,
     /// When deaths of singletons are a crash loop.
     pub crash: CrashPolicy,

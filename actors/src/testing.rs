@@ -7,7 +7,7 @@ pub mod machines;
 mod ports;
 mod vendor;
 
-pub use builders::{START, api_key, key, lease_ended, oauth, oauth_account, report, route, spec};
+pub use builders::{START, api_key, lease_ended, oauth, oauth_account, policy, report, route, spec};
 pub use engine::{FakePorts, TestEngine};
 pub use faults::panic_scheduler;
 pub use ports::{MemoryAccounts, MemorySettings, NoChores, RecordedUsage};

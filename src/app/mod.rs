@@ -6,6 +6,7 @@
 pub mod signals;
 
 pub mod counters;
+pub mod follow;
 pub mod lookups;
 pub mod publish;
 pub mod settings;
@@ -39,6 +40,7 @@ use crate::store::ports::{SqlAccounts, SqlChores};
 use crate::store::{StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
 use crate::upstream::claude_official::oauth::OAuthConfig;
+use follow::Follower;
 use publish::Publisher;
 use server::{Servers, WorkerParts};
 use settings::LayeredSettings;
@@ -118,6 +120,7 @@ impl Application {
         let metrics = Arc::new(Metrics::new(&registry)?);
         access::start()?;
         let storage = Storage::open(&config, &clock).await?;
+        let seen = crate::store::audit::newest(&storage.db).await?;
         let (left, report) = storage.replay(&clock).await?;
         if report.settled + report.interrupted > 0 {
             tracing::info!(settled = report.settled, interrupted = report.interrupted, "journal replayed");
@@ -166,6 +169,7 @@ impl Application {
         followers.push(actix_rt::spawn(follow));
         let recount = counters::Recount::new(&parts.storage, parts.engine.settings.clone());
         followers.push(actix_rt::spawn(recount.run()));
+        followers.push(actix_rt::spawn(Follower::new(&parts, &lifecycle, seen).run()));
         lifecycle.enter(Phase::Serving);
         Ok(Self {
             addr,

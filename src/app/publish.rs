@@ -1,7 +1,8 @@
 //! Publishes what workers read without asking: the price book and the egress proxies.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::domain::id::ProxyId;
 use actors::domain::price::{PriceBook, import};
@@ -15,7 +16,8 @@ use crate::transport::{ProxyKind, ProxyTarget};
 /// The prices that come with the product.
 const SHIPPED: &str = include_str!("../../configs/pricing.json");
 
-/// Reads from storage and publishes. Called at start, after every management write, and now and then in a fleet.
+/// Reads from storage and publishes. Called at start, after every management write of this process, and by the follower
+/// after those of others.
 #[derive(Clone)]
 pub struct Publisher {
     db: Db,
@@ -24,12 +26,37 @@ pub struct Publisher {
     pub prices: SharedPrices,
     /// Enabled proxies.
     pub proxies: SharedProxies,
+    turns: Arc<Turns>,
+}
+
+/// Two reads may run at once and end in the other order: the one that began later has the newer rows and counts.
+#[derive(Default)]
+struct Turns {
+    begun: AtomicU64,
+    prices: Mutex<u64>,
+    proxies: Mutex<u64>,
+}
+
+impl Turns {
+    /// A read begins.
+    fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Publishes what a read found, unless a later one was published already.
+    fn publish(newest: &Mutex<u64>, turn: u64, publish: impl FnOnce()) {
+        let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if turn > *newest {
+            *newest = turn;
+            publish();
+        }
+    }
 }
 
 impl Publisher {
     /// A publisher that has published nothing yet.
     pub fn new(db: Db, vault: Arc<dyn Vault>) -> Self {
-        Self { db, vault, prices: SharedPrices::default(), proxies: SharedProxies::default() }
+        Self { db, vault, prices: SharedPrices::default(), proxies: SharedProxies::default(), turns: Arc::default() }
     }
 
     /// Fills an empty price book with the shipped prices.
@@ -60,8 +87,9 @@ impl Publisher {
     /// # Errors
     /// When storage cannot be read.
     pub async fn publish_prices(&self) -> Result<(), StoreError> {
+        let turn = self.turns.begin();
         let versions = store::prices::load(&self.db).await?;
-        self.prices.store(Arc::new(PriceBook::new(versions)));
+        Turns::publish(&self.turns.prices, turn, || self.prices.store(Arc::new(PriceBook::new(versions))));
         Ok(())
     }
 
@@ -70,10 +98,11 @@ impl Publisher {
     /// # Errors
     /// When storage cannot be read.
     pub async fn publish_proxies(&self) -> Result<(), StoreError> {
+        let turn = self.turns.begin();
         let rows = store::proxies::list(&self.db, self.vault.as_ref()).await?;
         let targets: HashMap<ProxyId, Arc<ProxyTarget>> =
             rows.into_iter().filter(|row| row.config.enabled).map(|row| (row.id, Arc::new(target(row)))).collect();
-        self.proxies.store(Arc::new(targets));
+        Turns::publish(&self.turns.proxies, turn, || self.proxies.store(Arc::new(targets)));
         Ok(())
     }
 }
@@ -92,5 +121,22 @@ fn target(row: store::proxies::ProxyRow) -> ProxyTarget {
         port: row.config.port,
         username: row.config.username,
         password: row.password,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    #[test]
+    fn of_two_reads_the_one_that_began_later_counts() {
+        let (turns, published) = (Turns::default(), RefCell::new(Vec::new()));
+        let (first, second, third) = (turns.begin(), turns.begin(), turns.begin());
+        for turn in [second, first, third] {
+            Turns::publish(&turns.prices, turn, || published.borrow_mut().push(turn));
+        }
+        assert_eq!(*published.borrow(), [second, third]);
     }
 }

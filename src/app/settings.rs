@@ -10,7 +10,7 @@ use actors::ports::{PortError, PortFuture, SettingsStore};
 use actors::settings::SettingsHandle;
 use serde_json::Value;
 
-use crate::config::SettingLayers;
+use crate::config::{Config, SettingLayers};
 use crate::store::ports::SqlSettings;
 use crate::transport::EgressRules;
 
@@ -39,17 +39,24 @@ impl SettingsStore for LayeredSettings {
     }
 }
 
-/// The settings in force and their version, for a command that runs without the engine.
+/// The settings in force, for a command that runs without the engine.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn load_once(
-    db: &crate::store::Db,
-    layers: &SettingLayers,
-) -> Result<(Settings, i64), crate::store::StoreError> {
-    let base = over(Settings::default(), &layers.base);
-    let (stored, version) = crate::store::settings::load(db, &base).await?;
-    Ok((over(stored, &layers.locked), version))
+pub async fn in_force(config: &Config, db: &crate::store::Db) -> Result<Settings, crate::store::StoreError> {
+    let layers = &config.settings;
+    let (stored, _) = crate::store::settings::load(db, &over(Settings::default(), &layers.base)).await?;
+    Ok(over(stored, &layers.locked))
+}
+
+/// The egress rules of these settings, for a command that runs without the engine.
+///
+/// # Errors
+/// When the file with certificate authorities cannot be read.
+pub fn egress_rules(config: &Config, settings: &Settings) -> Result<Arc<EgressRules>, super::StartError> {
+    let rules = super::egress_rules(config)?;
+    apply_network(settings, &rules);
+    Ok(rules)
 }
 
 /// Values were checked when the configuration was read; one that is refused now is left as it was.

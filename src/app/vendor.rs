@@ -59,9 +59,8 @@ impl VendorCalls {
         vault: Arc<dyn Vault>,
         clock: Clock,
     ) -> Result<Self, super::StartError> {
-        let (settings, _) = super::settings::load_once(db, &config.settings).await?;
-        let rules = super::egress_rules(config)?;
-        super::settings::apply_network(&settings, &rules);
+        let settings = super::settings::in_force(config, db).await?;
+        let rules = super::settings::egress_rules(config, &settings)?;
         let publisher = super::publish::Publisher::new(db.clone(), vault);
         publisher.publish_proxies().await?;
         Ok(Self {

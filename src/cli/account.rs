@@ -1,9 +1,8 @@
-//! `account list|show|add|test|pause|resume`: accounts in the database. A running server sees changes of the database when
-//! it reads accounts again; use the management API where changes must count at once.
+//! `account list|show|add|test|pause|resume`: accounts in the database. A running server takes a change over within about
+//! a second (`app/follow`).
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actors::domain::account::{AccountKind, AccountStatus};
@@ -14,10 +13,11 @@ use serde_json::{Map, Value, json};
 use super::database::Local;
 use super::exit::Failure;
 use super::output::Output;
+use crate::app::settings;
 use crate::app::vendor::VendorCalls;
 use crate::config::Need;
 use crate::http::extract::parse_value;
-use crate::onboarding::account::AccountInput;
+use crate::onboarding::account::{AccountInput, PROOF, check_address, first_status};
 use crate::onboarding::credential::CredentialInput;
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
 
@@ -54,7 +54,7 @@ pub enum Verb {
         /// File with an API key, or with the credentials of Claude Code, instead of standard input
         #[arg(long, value_name = "FILE")]
         credential_file: Option<PathBuf>,
-        /// Leave it unscheduled until it was tested
+        /// Do not call the vendor now: a running server tests the account before it schedules it
         #[arg(long)]
         untested: bool,
     },
@@ -123,16 +123,35 @@ async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
     input.max_concurrency = max_concurrency.unwrap_or(input.max_concurrency);
     input.priority = priority.unwrap_or(input.priority);
     let config = input.checked().map_err(|e| Failure::Usage(e.to_string()))?;
+    let settings = settings::in_force(&local.config, &local.db).await?;
+    if kind.is_oauth() && !settings.oauth_enabled {
+        return Err(Failure::Failed("accounts of this type need the setting accounts.oauth_enabled".to_owned()));
+    }
+    let rules = settings::egress_rules(&local.config, &settings)?;
+    check_address(&config, &rules).map_err(|e| Failure::Usage(e.to_string()))?;
     let credential = read_credential(credential_file.as_ref(), kind)?;
     let credential = credential.checked(kind).map_err(|e| Failure::Usage(e.to_string()))?;
     let credential = credential.ok_or_else(|| Failure::Usage("the credential is empty".to_owned()))?;
     let vault = local.vault().await?;
     let db = local.audited("account_created", "account", None);
     let id = accounts::create(&db, &vault, config, Some(credential), local.now()).await?;
-    if !untested {
-        accounts::save_status(&local.db, id, AccountStatus::Active, None, local.now()).await?;
+    let accepted = if *untested { None } else { asked(local, id, PROOF).await.ok() };
+    let (status, reason) = first_status(kind, accepted);
+    match status {
+        AccountStatus::Created => out.say("it is not scheduled yet: a running server tests it every 15 s until it is"),
+        _ => save_status(local, id, status, reason).await?,
     }
-    out.one(&json!({ "id": id, "name": name, "type": kind }))
+    out.one(&json!({ "id": id, "name": name, "type": kind, "status": status }))
+}
+
+async fn save_status(
+    local: &Local,
+    id: AccountId,
+    status: AccountStatus,
+    reason: Option<String>,
+) -> Result<(), Failure> {
+    let db = local.audited("account_status_changed", "account", Some(id.0));
+    Ok(accounts::save_status(&db, id, status, reason, local.now()).await?)
 }
 
 /// A text that starts with `{` is a credentials file; anything else is a key or an access token.
@@ -157,23 +176,25 @@ fn read_credential(file: Option<&PathBuf>, kind: AccountKind) -> Result<Credenti
 }
 
 async fn test(local: &Local, id: i64, out: Output) -> Result<(), Failure> {
+    let begun = local.now();
+    if !asked(local, AccountId(id), PATIENCE).await? {
+        return Err(Failure::Failed("the vendor refused the credential".to_owned()));
+    }
+    let taken = local.now().since(begun);
+    save_status(local, AccountId(id), AccountStatus::Active, None).await?;
+    out.one(&json!({ "id": id, "success": true, "response_time_ms": taken }))
+}
+
+/// Whether the vendor accepts the credential of a stored account.
+async fn asked(local: &Local, id: AccountId, patience: Duration) -> Result<bool, Failure> {
     let vault = local.vault().await?;
-    let stored = accounts::load(&local.db, vault.as_ref(), AccountId(id)).await?;
+    let stored = accounts::load(&local.db, vault.as_ref(), id).await?;
     let stored = stored.ok_or_else(|| Failure::Failed(format!("no account {id}")))?;
     let credential = stored.credential.ok_or_else(|| Failure::Failed("it has no credential".to_owned()))?;
     let vendor = VendorCalls::for_commands(&local.config, &local.db, vault, local.clock.clone()).await?;
-    let begun = local.now();
-    let probe = tokio::time::timeout(PATIENCE, vendor.probe(stored.spec, Arc::clone(&credential))).await;
-    let taken = local.now().since(begun);
-    match probe {
-        Ok(Ok(true)) => {
-            accounts::save_status(&local.db, AccountId(id), AccountStatus::Active, None, local.now()).await?;
-            out.one(&json!({ "id": id, "success": true, "response_time_ms": taken }))
-        }
-        Ok(Ok(false)) => Err(Failure::Failed("the vendor refused the credential".to_owned())),
-        Ok(Err(error)) => Err(Failure::Unreachable(error.to_string())),
-        Err(_) => Err(Failure::Unreachable("the vendor did not answer in time".to_owned())),
-    }
+    let late = |_| Failure::Unreachable("the vendor did not answer in time".to_owned());
+    let probe = tokio::time::timeout(patience, vendor.probe(stored.spec, credential)).await.map_err(late)?;
+    probe.map_err(|error| Failure::Unreachable(error.to_string()))
 }
 
 async fn set_schedulable(local: &Local, id: i64, on: bool, out: Output) -> Result<(), Failure> {

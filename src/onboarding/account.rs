@@ -1,8 +1,9 @@
 //! What an administrator says about an account, and what must hold before it is stored (`admin-api.md` §2.1).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use actors::domain::account::{AccountKind, ErrorRule, Visibility};
+use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Visibility};
 use actors::domain::id::{GroupId, ProxyId};
 use actors::domain::model::Pattern;
 use actors::domain::money::PPM;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{Moment, Money};
 use super::{Invalid, labels, must, patterns, text};
 use crate::store::accounts::AccountConfig;
+use crate::transport::{EgressRules, UnsafeUrl};
 
 /// Adapter options with the values they accept; empty = a whole number of minutes.
 const OPTIONS: [(&str, &[&str]); 4] = [
@@ -240,6 +242,32 @@ impl AccountInput {
         })
     }
 }
+
+/// Longest wait for the vendor's word on a new credential.
+pub const PROOF: Duration = Duration::from_secs(5);
+
+/// The status of a new account and its reason, by whether the vendor accepted the credential; `None` = it did not say.
+///
+/// `created` is not scheduled: the account's actor goes on asking the vendor. A kind without a call that costs nothing is
+/// taken at the administrator's word.
+pub fn first_status(kind: AccountKind, accepted: Option<bool>) -> (AccountStatus, Option<String>) {
+    match accepted {
+        Some(true) => (AccountStatus::Active, None),
+        Some(false) => (AccountStatus::Error, Some("unauthorized".to_owned())),
+        None if kind.counts_tokens() => (AccountStatus::Created, None),
+        None => (AccountStatus::Active, None),
+    }
+}
+
+/// Checks where an account calls when it is saved, as the connection will be checked when it is dialled (`access.md` §15).
+pub fn check_address(config: &AccountConfig, rules: &EgressRules) -> Result<(), UnsafeAddress> {
+    config.base_url.as_deref().map_or(Ok(()), |url| rules.check_url(url).map_err(UnsafeAddress))
+}
+
+/// An account's address may not be called. The text names the setting that would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("base_url: {0}")]
+pub struct UnsafeAddress(UnsafeUrl);
 
 fn reset_minute(text: &str) -> Result<u16, Invalid> {
     let parsed = text.split_once(':').and_then(|(h, m)| Some((h.parse::<u16>().ok()?, m.parse::<u16>().ok()?)));

@@ -183,6 +183,19 @@ pub async fn list(db: &Db, filter: &AuditFilter, limit: i64) -> Result<Vec<Audit
     db.read(query).await?.iter().map(AuditRow::read).collect()
 }
 
+/// The id of the newest row; 0 = there is none.
+pub async fn newest(db: &Db) -> Result<i64, StoreError> {
+    let row = db.read_one(sql("SELECT COALESCE(MAX(id), 0) AS id FROM audit_logs")).await?;
+    row.map_or(Ok(0), |row| row.int("id"))
+}
+
+/// Ids and kinds of object of the next rows after an id, oldest first, at most 1,000. Ids rise in the order of commits,
+/// because a writer takes its id while it holds the lock on the newest hash: no row ever appears before one that was read.
+pub async fn targets_after(db: &Db, id: i64) -> Result<Vec<(i64, Option<String>)>, StoreError> {
+    let rows = db.read(sql("SELECT id, target_type FROM audit_logs WHERE id > ? ORDER BY id LIMIT 1000").bind(id));
+    rows.await?.iter().map(|row| Ok((row.int("id")?, row.opt_text("target_type")?))).collect()
+}
+
 /// The id of the first row that does not fit the chain; `None` when all do. Rows removed by retention only shorten the
 /// chain at its start.
 pub async fn verify(db: &Db) -> Result<Option<i64>, StoreError> {

@@ -38,7 +38,7 @@ pub enum UnsafeUrl {
     #[error("an IPv4 address must have the form a.b.c.d")]
     NumericHost,
     /// An address outside of the public internet that no rule allows.
-    #[error("address {0} is not public")]
+    #[error("address {0} is not public and in no network of network.allow_private_cidrs")]
     NotPublic(IpAddr),
 }
 

@@ -64,6 +64,21 @@ fn an_account_lives_from_creation_to_deletion() {
 }
 
 #[test]
+fn a_new_account_whose_credential_is_refused_is_in_error_and_says_why() {
+    with_app(&[], |app| async move {
+        let mock = mock::serve(SocketAddr::from(([127, 0, 0, 1], 0)), MockOptions::default()).await.unwrap();
+        let owner = app.owner().await;
+        let refuse = json!({"fault": {"kind": "status", "status": 401}});
+        app.call("POST", format!("{}/__mock/faults", mock.url()), "", Some(refuse)).await;
+        let made = account(&app, &owner, "refused", &mock.url()).await;
+        assert_eq!((&made["status"], &made["status_reason"]), (&json!("error"), &json!("unauthorized")));
+        let state = app.get(&format!("/accounts/{}/state", made["id"]), &owner).await.data();
+        assert!(state["retest_at"].is_string(), "it is tested again by itself: {state}");
+        mock.stop();
+    });
+}
+
+#[test]
 fn a_secret_leaves_no_trace() {
     with_app(&[], |app| async move {
         let owner = app.owner().await;

@@ -8,6 +8,7 @@ mod support;
 mod bindings;
 mod bodies;
 mod broken_streams;
+mod commands;
 mod concurrency;
 mod corpus;
 mod counting;

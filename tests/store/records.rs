@@ -24,6 +24,33 @@ fn entry(action: &str) -> AuditEntry {
 }
 
 #[tokio::test]
+async fn whoever_follows_the_audit_log_sees_every_row_once_while_many_write() {
+    each_db(|test| async move {
+        let db = &test.db;
+        assert_eq!(audit::newest(db).await.unwrap(), 0);
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let db = test.another().await;
+            let entry = AuditEntry { target_type: Some(format!("target {n}")), ..entry("changed") };
+            tasks.spawn(async move { audit::append(&db, entry).await });
+        }
+        let (mut seen, mut targets) = (0, std::collections::BTreeSet::new());
+        while targets.len() < 40 {
+            for (id, target) in audit::targets_after(db, seen).await.unwrap() {
+                assert!(id > seen && targets.insert(target.unwrap()));
+                seen = id;
+            }
+            if tasks.is_empty() {
+                assert_eq!(targets.len(), 40, "a row appeared before one that was read");
+            }
+            tokio::select! { Some(done) = tasks.join_next() => done.unwrap().unwrap(), else => {} }
+        }
+        assert_eq!(audit::newest(db).await.unwrap(), seen);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_change_and_its_audit_row_commit_together() {
     each_db(|test| async move {
         let db = &test.db;

@@ -96,6 +96,13 @@ impl AccountsHandle {
         answer.await.map_err(|_| stopped())?
     }
 
+    /// Takes the version of every stored account: actors whose row differs read it again, and so do those that are not
+    /// listed, which may be gone. For changes that another process made.
+    pub fn compare(&self, versions: Vec<(AccountId, i64)>) {
+        // The supervisor is gone only when the system stops.
+        let _ = self.orders.send(Order::Versions(versions));
+    }
+
     /// Health 100, breaker closed, soft cooldowns cleared; with `everything` hard ones and vendor windows too. Revives an
     /// account whose actor was given up. False when the account is unknown.
     pub fn reset(&self, id: AccountId, everything: bool) -> bool {

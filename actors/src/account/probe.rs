@@ -16,7 +16,7 @@ const PATIENCE: i64 = MINUTE;
 pub enum Why {
     /// The breaker is half-open.
     HalfOpen,
-    /// The key was refused a while ago.
+    /// The key was refused a while ago, or is new and was never tested.
     Retest,
 }
 
@@ -41,7 +41,7 @@ impl AccountState {
         let mut fx = Effects::default();
         let known = self.probe.as_ref().is_some_and(|p| p.generation == probed.generation);
         if let Some(probe) = self.probe.take_if(|_| known) {
-            self.conclude(now, settings, probe.why, probed.result == Ok(true), &mut fx);
+            self.conclude(now, settings, probe.why, probed.result.as_ref().ok().copied(), &mut fx);
         }
         fx
     }
@@ -57,7 +57,7 @@ impl AccountState {
 
     pub(super) fn tend_probe(&mut self, now: Timestamp, settings: &Settings, fx: &mut Effects) {
         if let Some(late) = self.probe.take_if(|p| p.gives_up_at() <= now) {
-            self.conclude(now, settings, late.why, false, fx);
+            self.conclude(now, settings, late.why, None, fx);
         }
         let half_open = self.can_probe(now)
             && self.standing(|s| s.circuit.is_half_open(now) && s.circuit.next_probe().is_some_and(|at| at <= now));
@@ -92,15 +92,16 @@ impl AccountState {
         }
     }
 
-    fn conclude(&mut self, now: Timestamp, settings: &Settings, why: Why, ok: bool, fx: &mut Effects) {
+    /// A probe ended; `None` = the vendor did not answer.
+    fn conclude(&mut self, now: Timestamp, settings: &Settings, why: Why, accepted: Option<bool>, fx: &mut Effects) {
         fx.changed = true;
         match why {
             Why::HalfOpen => {
+                let ok = accepted == Some(true);
                 self.standing(|s| s.health.apply(if ok { Change::ProbeSucceeded } else { Change::CheckFailed }));
                 self.finish_probe(now, settings, Some(ok), fx);
             }
-            Why::Retest if ok => self.proven(now, fx),
-            Why::Retest => self.retest_at = self.retest_at.map(|_| now.plus(NEXT_RETEST)),
+            Why::Retest => self.retested(now, accepted, fx),
         }
     }
 

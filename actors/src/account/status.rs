@@ -11,6 +11,8 @@ use crate::domain::time::{MINUTE, SECOND, Timestamp};
 
 use super::health::Change;
 
+/// A new key is tested this often until the vendor answers.
+const NEW_RETEST: i64 = 15 * SECOND;
 /// A refused key is tested again after this long,
 const FIRST_RETEST: i64 = 60 * SECOND;
 /// and then at this interval.
@@ -99,12 +101,27 @@ impl AccountState {
         fx.events.push(Event::Status(status, reason));
     }
 
-    /// A refused key is tested again by itself; nothing else is.
+    /// A refused key is tested again by itself, and so is a new one that the vendor has not spoken about yet; nothing else.
     pub(super) fn plan_retest(&mut self, now: Timestamp) {
-        let refused = self.spec.enabled
-            && self.spec.status == AccountStatus::Error
-            && self.spec.status_reason.as_deref() == Some("unauthorized");
-        self.retest_at = refused.then(|| self.retest_at.unwrap_or(now.plus(FIRST_RETEST)));
+        let (spec, untested) = (&self.spec, self.spec.kind.counts_tokens() && self.credential.is_some());
+        let wait = match spec.status {
+            AccountStatus::Created if untested => Some(NEW_RETEST),
+            AccountStatus::Error if spec.status_reason.as_deref() == Some("unauthorized") => Some(FIRST_RETEST),
+            _ => None,
+        };
+        self.retest_at = wait.filter(|_| spec.enabled).map(|wait| self.retest_at.unwrap_or(now.plus(wait)));
+    }
+
+    /// A test that the account started by itself ended; `None` = the vendor did not answer.
+    pub(super) fn retested(&mut self, now: Timestamp, accepted: Option<bool>, fx: &mut Effects) {
+        let new = self.spec.status == AccountStatus::Created;
+        match accepted {
+            Some(true) => return self.proven(now, fx),
+            Some(false) if new => self.set_status(now, AccountStatus::Error, Some("unauthorized"), fx),
+            _ => {}
+        }
+        let wait = if new && accepted.is_none() { NEW_RETEST } else { NEXT_RETEST };
+        self.retest_at = self.retest_at.map(|_| now.plus(wait));
     }
 
     pub(super) fn tend_status(&mut self, now: Timestamp, fx: &mut Effects) {

@@ -241,7 +241,7 @@ impl Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
-    /// Saved, never used or tested.
+    /// Saved; the vendor has not yet said whether it accepts the credential.
     Created,
     /// May be scheduled.
     Active,

@@ -103,17 +103,14 @@ impl Wards {
         let _ = reply.map(|reply| reply.send(result));
     }
 
-    /// Reloads what differs from storage and removes what storage no longer has.
-    pub fn compare(&mut self, versions: &[(AccountId, i64)]) {
+    /// Reads again what differs from storage. An account that is not listed is read, too: it is gone, or was created
+    /// after the versions were read.
+    pub fn compare(&self, versions: &[(AccountId, i64)]) {
         let stored: HashMap<_, _> = versions.iter().copied().collect();
-        let gone: Vec<_> = self.wards.keys().filter(|id| !stored.contains_key(id)).copied().collect();
-        gone.into_iter().for_each(|id| self.remove(id));
-        for (id, version) in versions {
-            let known = self.wards.get(id).map(|ward| ward.cell.last_known.borrow().spec.version);
-            if known != Some(*version) {
-                self.read(*id, None);
-            }
-        }
+        let known = |ward: &Ward| ward.cell.last_known.borrow().spec.version;
+        let changed = self.wards.iter().filter(|(id, ward)| stored.get(*id) != Some(&known(ward))).map(|(id, _)| *id);
+        let new = stored.keys().filter(|id| !self.wards.contains_key(id)).copied();
+        changed.chain(new).for_each(|id| self.read(id, None));
     }
 
     /// An actor died: what it was asked is lost, what it promised is not.

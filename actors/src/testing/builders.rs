@@ -74,12 +74,12 @@ pub fn oauth(version: i64, expires_at: Timestamp) -> Arc<Credential> {
     Arc::new(Credential { secret, expires_at: Some(expires_at), version })
 }
 
-/// A key without limits.
-pub fn key(id: i64) -> Arc<KeyPolicy> {
-    Arc::new(KeyPolicy {
+/// A key without limits. All belong to owner 1.
+pub fn policy(id: i64) -> KeyPolicy {
+    KeyPolicy {
         id: KeyId(id),
         name: format!("key {id}"),
-        owner: OwnerPolicy { id: UserId(id), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: PPM, active: true },
+        owner: OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: PPM, active: true },
         enabled: true,
         expires_at: None,
         activation_ms: None,
@@ -99,7 +99,7 @@ pub fn key(id: i64) -> Arc<KeyPolicy> {
         disconnect: DisconnectPolicy::Cancel,
         spent: Vec::new(),
         version: 1,
-    })
+    }
 }
 
 /// The first attempt of request `n` for Sonnet; it does not wait and asks for no admission.
@@ -114,7 +114,7 @@ pub fn route(n: u128) -> RouteRequest {
         endpoint: Endpoint::Generate,
         model: Arc::from(model),
         family: family(model),
-        key: key(1),
+        key: Arc::new(policy(1)),
         admission: None,
         session: None,
         tokens_estimate: 0,

@@ -3,34 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::route::Endpoint;
 
-use super::{door, render};
-use crate::http::extract::relay_body;
+use super::door::{self, Door};
+use super::render;
+use crate::relay::RelayError;
 use crate::relay::count::count_tokens;
-use crate::relay::{Arrival, InFlight, Relay, RelayError, RelayRequest};
 
 /// Answers a request for a token count.
 pub async fn post(http: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let Some(relay) = http.app_data::<Relay>().cloned() else {
-        return HttpResponse::InternalServerError().finish();
-    };
-    let arrival = door::arrive(&relay, "/v1/messages/count_tokens");
-    let response = match answer(&relay, arrival, &http, payload).await {
-        Ok(response) => response,
-        Err(error) => door::refuse(&relay, &error, arrival, &http),
-    };
-    door::answered(&relay, arrival, response)
+    door::open("/v1/messages/count_tokens", http, async |door| answer(door, payload).await).await
 }
 
-async fn answer(
-    relay: &Relay,
-    arrival: Arrival,
-    http: &HttpRequest,
-    payload: web::Payload,
-) -> Result<HttpResponse, RelayError> {
-    let _place = InFlight::enter(relay.shared())?;
-    let key = door::key(relay, http).await?;
-    let settings = relay.settings();
-    let body = relay_body::read(http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
-    let request = RelayRequest::parse(arrival, key, http.clone(), body, Endpoint::CountTokens, &settings)?;
-    count_tokens(relay, &request).await.map(render::whole)
+async fn answer(door: &Door, payload: web::Payload) -> Result<HttpResponse, RelayError> {
+    let (_place, request) = door.enter(payload, Endpoint::CountTokens).await?;
+    count_tokens(&door.relay, &request).await.map(render::whole)
 }

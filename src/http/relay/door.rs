@@ -2,21 +2,68 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::key::KeyPolicy;
-use actors::domain::route::RefusalReason;
+use actors::domain::route::{Endpoint, RefusalReason};
 use tokio::time::Instant;
 
 use super::render;
-use crate::http::extract::api_key;
+use crate::http::extract::{api_key, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
-use crate::relay::{Arrival, Relay, RelayError, admit};
+use crate::relay::{Arrival, InFlight, Relay, RelayError, RelayRequest, admit};
 
 /// A request has come.
 pub fn arrive(relay: &Relay, route: &'static str) -> Arrival {
     let at = relay.now();
     Arrival { request: relay.next_id(at), at, instant: Instant::now(), route }
+}
+
+/// A request with a body, at the door.
+pub struct Door {
+    /// This worker's relay.
+    pub relay: Relay,
+    /// When it came, and its id.
+    pub arrival: Arrival,
+    /// Its head.
+    pub http: HttpRequest,
+}
+
+/// Opens the door for a request of a route: what `answer` says, or its error in the caller's dialect, and counts it.
+pub async fn open(
+    route: &'static str,
+    http: HttpRequest,
+    answer: impl AsyncFnOnce(&Door) -> Result<HttpResponse, RelayError>,
+) -> HttpResponse {
+    let Some(relay) = http.app_data::<Relay>().cloned() else {
+        return HttpResponse::InternalServerError().finish();
+    };
+    let door = Door { arrival: arrive(&relay, route), relay, http };
+    let response = match answer(&door).await {
+        Ok(response) => response,
+        Err(error) => refuse(&door.relay, &error, door.arrival, &door.http),
+    };
+    answered(&door.relay, door.arrival, response)
+}
+
+impl Door {
+    /// A place for the request, then its key, then its body and what it asks for: in this order, so that a full house
+    /// costs nothing and a stranger's body is not read.
+    ///
+    /// # Errors
+    /// Whatever keeps it out.
+    pub async fn enter(
+        &self,
+        payload: web::Payload,
+        endpoint: Endpoint,
+    ) -> Result<(InFlight, RelayRequest), RelayError> {
+        let place = InFlight::enter(self.relay.shared())?;
+        let key = key(&self.relay, &self.http).await?;
+        let settings = self.relay.settings();
+        let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
+        let request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, endpoint, &settings)?;
+        Ok((place, request))
+    }
 }
 
 /// The key of a request, valid now.
@@ -47,7 +94,7 @@ async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, R
 }
 
 /// Counts an answer of a relay route.
-pub fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResponse {
+fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResponse {
     let metrics = relay.metrics();
     metrics.http_requests(Area::Relay, response.status().as_u16()).inc();
     metrics.http_request_duration(Area::Relay).observe(arrival.instant.elapsed().as_secs_f64());

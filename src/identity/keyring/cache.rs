@@ -131,38 +131,12 @@ fn make_room(known: &mut HashMap<Tag, Entry>, now: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use actors::domain::id::{KeyId, UserId};
-    use actors::domain::key::{DisconnectPolicy, OwnerPolicy, StickyMode};
+    use actors::testing::policy;
 
     use super::*;
 
-    fn policy(id: i64) -> Arc<KeyPolicy> {
-        let owner =
-            OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: 1_000_000, active: true };
-        Arc::new(KeyPolicy {
-            id: KeyId(id),
-            name: String::new(),
-            owner,
-            enabled: true,
-            expires_at: None,
-            activation_ms: None,
-            permissions: Vec::new(),
-            model_allow: Vec::new(),
-            model_deny: Vec::new(),
-            concurrency_limit: 0,
-            rpm_limit: 0,
-            windows: Vec::new(),
-            cost_limits: Vec::new(),
-            weekly_reset_day: 1,
-            weekly_reset_hour: 0,
-            price_rate_ppm: 1_000_000,
-            bindings: Vec::new(),
-            account_tags: Vec::new(),
-            sticky_mode: StickyMode::Prefer,
-            disconnect: DisconnectPolicy::Cancel,
-            spent: Vec::new(),
-            version: 1,
-        })
+    fn entry(valid_until: Option<Timestamp>, now: Timestamp) -> Entry {
+        Entry::new(Arc::new(policy(1)), valid_until, now)
     }
 
     fn tag(shard: u8, n: u64) -> Tag {
@@ -176,7 +150,7 @@ mod tests {
         let cache = KeyCache::default();
         for n in 0..=u64::try_from(KNOWN).unwrap() {
             let now = Timestamp(i64::try_from(n).unwrap());
-            cache.put(tag(3, n), Entry::new(policy(1), None, now), now);
+            cache.put(tag(3, n), entry(None, now), now);
             assert!(cache.get(&tag(3, 0), now).is_some(), "used all the time, so it stays");
         }
         assert!(cache.len() <= KNOWN / 2 + 2, "{}", cache.len());
@@ -187,7 +161,7 @@ mod tests {
     fn equal_times_make_room_too() {
         let cache = KeyCache::default();
         for n in 0..=u64::try_from(KNOWN).unwrap() {
-            cache.put(tag(3, n), Entry::new(policy(1), None, Timestamp(5)), Timestamp(5));
+            cache.put(tag(3, n), entry(None, Timestamp(5)), Timestamp(5));
         }
         assert!((KNOWN / 4..KNOWN).contains(&cache.len()), "{}", cache.len());
     }
@@ -208,7 +182,7 @@ mod tests {
     #[test]
     fn a_rotated_digest_ends_at_its_time() {
         let cache = KeyCache::default();
-        cache.put(tag(1, 1), Entry::new(policy(1), Some(Timestamp(100)), Timestamp(0)), Timestamp(0));
+        cache.put(tag(1, 1), entry(Some(Timestamp(100)), Timestamp(0)), Timestamp(0));
         assert!(cache.get(&tag(1, 1), Timestamp(99)).is_some());
         assert!(cache.get(&tag(1, 1), Timestamp(100)).is_none());
     }

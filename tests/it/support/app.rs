@@ -29,7 +29,9 @@ pub struct TestApp {
     /// Steers the upstream.
     pub mock: Mock,
     config: Config,
-    _dir: TempDir,
+    /// What the process would have in its environment.
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) dir: TempDir,
     pub(super) owner: Cell<Option<UserId>>,
     /// What clients saw, for the audit.
     pub(super) seen: RefCell<Vec<Seen>>,
@@ -63,14 +65,16 @@ impl TestApp {
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mock_handle = mock::serve(SocketAddr::from(([127, 0, 0, 1], 0)), MockOptions::default()).await.unwrap();
-        let config = configuration(&dir, &mock_handle.url(), variables).await;
+        let environment = environment(&dir, &mock_handle.url(), variables).await;
+        let config = Config::load_with(&[], &environment, Need::Secrets).unwrap();
         let app = Application::build(config.clone()).await.unwrap();
         Self {
             app: Some(app),
             mock: Mock(mock_handle.addr()),
             mock_handle: Some(mock_handle),
             config,
-            _dir: dir,
+            environment,
+            dir,
             owner: Cell::default(),
             seen: RefCell::default(),
             finished: false,
@@ -196,7 +200,7 @@ impl Drop for TestApp {
     }
 }
 
-async fn configuration(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]) -> Config {
+async fn environment(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]) -> Vec<(String, String)> {
     let place = |name: &str| dir.path().join(name).display().to_string();
     let mut environment: Vec<(String, String)> = [
         ("SERVER__LISTEN", "127.0.0.1:0"),
@@ -221,7 +225,7 @@ async fn configuration(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]
         environment.retain(|(given, _)| *given != name);
         environment.push((name, (*value).to_owned()));
     }
-    Config::load_with(&[], &environment, Need::Secrets).unwrap()
+    environment
 }
 
 thread_local! {

@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod binary;
 pub mod client;
 pub mod mock;
 pub mod proxy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Bench;
 use crate::account::effects::{Call, Effects};
 use crate::account::messages::{Probed, StatusSaved, Tested};
-use crate::domain::account::{AccountSpec, AccountStatus};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus};
 use crate::domain::time::{HOUR, MINUTE, SECOND};
 use crate::domain::verdict::{AttemptReport, Judgement, Verdict};
 use crate::ports::{PortError, StoredAccount};
@@ -14,6 +14,16 @@ use crate::testing::{api_key, oauth, oauth_account, report, spec};
 fn saved(fx: &Effects) -> (u64, AccountStatus, Option<String>) {
     let [Call::SaveStatus(generation, status, reason)] = &fx.calls[..] else { panic!("{:?}", fx.calls) };
     (*generation, *status, reason.clone())
+}
+
+/// Waits for the account's own test and gives the vendor's answer.
+fn own_test(bench: &mut Bench, result: Result<bool, PortError>) -> Effects {
+    let mut fx = bench.sleep_until_due();
+    while fx.calls.is_empty() {
+        fx = bench.sleep_until_due();
+    }
+    let [Call::Probe(generation, _)] = fx.calls[..] else { panic!("{:?}", fx.calls) };
+    bench.state.on_probed(bench.now, &bench.settings, &Probed { generation, result })
 }
 
 #[test]
@@ -28,13 +38,8 @@ fn a_refused_key_is_an_error_and_is_tested_again_after_a_minute_then_every_half_
     for (after, accepted) in
         [(60 * SECOND, false), (60 * SECOND + 30 * MINUTE, false), (60 * SECOND + 60 * MINUTE, true)]
     {
-        let mut fx = bench.sleep_until_due();
-        while fx.calls.is_empty() {
-            fx = bench.sleep_until_due();
-        }
-        let [Call::Probe(generation, _)] = fx.calls[..] else { panic!("{:?}", fx.calls) };
+        own_test(&mut bench, Ok(accepted));
         assert_eq!(bench.now.since(start), after);
-        bench.state.on_probed(bench.now, &bench.settings, &Probed { generation, result: Ok(accepted) });
     }
     let view = bench.view();
     assert_eq!((view.spec.status, view.spec.status_reason.clone(), view.health), (AccountStatus::Active, None, 100));
@@ -103,6 +108,24 @@ fn a_new_account_becomes_active_by_its_first_test() {
     let fx = bench.state.on_tested(bench.now, &bench.settings, &Tested { ok: true });
     assert_eq!(saved(&fx).1, AccountStatus::Active);
     assert!(bench.grant().is_some());
+}
+
+#[test]
+fn a_new_account_is_tested_every_15_seconds_until_the_vendor_answers() {
+    let silence = || Err(PortError("connect".to_owned()));
+    for (accepted, status) in [(true, AccountStatus::Active), (false, AccountStatus::Error)] {
+        let mut bench = Bench::of(AccountSpec { status: AccountStatus::Created, ..spec(7) }, api_key());
+        let start = bench.now;
+        for test in 1..=3 {
+            own_test(&mut bench, silence());
+            assert_eq!((bench.now.since(start), bench.grant()), (test * 15 * SECOND, None));
+        }
+        let fx = own_test(&mut bench, Ok(accepted));
+        assert_eq!((bench.now.since(start), saved(&fx).1), (MINUTE, status));
+        assert_eq!(bench.grant().is_some(), accepted);
+    }
+    let ccr = AccountSpec { kind: AccountKind::Ccr, status: AccountStatus::Created, ..spec(7) };
+    assert_eq!(Bench::of(ccr, api_key()).state.retest_at, None, "no call to it is free");
 }
 
 #[test]

@@ -13,42 +13,16 @@ use super::ledger::{LIFE, Ledger};
 use super::messages::{Admit, AdmitRefused};
 use super::windows::Calendar;
 use crate::domain::account::Platform;
-use crate::domain::id::{AttemptId, KeyId, RequestId, UserId};
-use crate::domain::key::{CostWindow, DisconnectPolicy, KeyPolicy, OwnerPolicy, StickyMode};
+use crate::domain::id::{AttemptId, KeyId, RequestId};
+use crate::domain::key::{CostWindow, KeyPolicy};
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
 use crate::domain::time::{DAY, HOUR, Timestamp};
 use crate::guard::{HoldEnded, PermitReturned, Resolution};
+use crate::testing::policy;
 
 /// A Tuesday, 06:00 UTC.
 const NOW: Timestamp = Timestamp(20_046 * DAY + 6 * HOUR);
-
-fn policy(id: i64) -> KeyPolicy {
-    KeyPolicy {
-        id: KeyId(id),
-        name: "k".to_owned(),
-        owner: OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: 1_000_000, active: true },
-        enabled: true,
-        expires_at: None,
-        activation_ms: None,
-        permissions: Vec::new(),
-        model_allow: Vec::new(),
-        model_deny: Vec::new(),
-        concurrency_limit: 0,
-        rpm_limit: 0,
-        windows: Vec::new(),
-        cost_limits: Vec::new(),
-        weekly_reset_day: 1,
-        weekly_reset_hour: 0,
-        price_rate_ppm: 1_000_000,
-        bindings: Vec::new(),
-        account_tags: Vec::new(),
-        sticky_mode: StickyMode::Prefer,
-        disconnect: DisconnectPolicy::DrainLimited,
-        spent: Vec::new(),
-        version: 1,
-    }
-}
 
 fn limited(id: i64, window: CostWindow, limit: i64) -> Arc<KeyPolicy> {
     Arc::new(KeyPolicy { cost_limits: vec![(window, Nanos(limit))], ..policy(id) })

@@ -22,10 +22,10 @@ use super::state::State;
 use crate::account::messages::{Acquire, AcquireRefused, Acquired};
 use crate::account::view::{AccountView, Breaker, Cooldown, CredentialState};
 use crate::billing::messages::{Admit, AdmitRefused, Admitted, LimitsLeft};
-use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, KindSet, Platform, Visibility};
+use crate::domain::account::{AccountSpec, KindSet, Platform};
 use crate::domain::credential::{Credential, Secret};
 use crate::domain::id::{AccountId, AttemptId, KeyId, LeaseId, RequestId, UserId};
-use crate::domain::key::{DisconnectPolicy, KeyPolicy, OwnerPolicy, StickyMode};
+use crate::domain::key::KeyPolicy;
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
 use crate::domain::route::{AdmissionRequest, Endpoint, Refusal, RouteRequest, SessionHash};
@@ -35,43 +35,10 @@ use crate::domain::window::{Scope, WindowKind, WindowSnapshot};
 use crate::guard::{Hold, Lease, Permit, PermitReturned};
 use crate::handle::Mailbox;
 use crate::outbox::Outbox;
+use crate::testing::{policy, spec};
 
 /// 2025-01-01 00:00 UTC.
 pub const T0: Timestamp = Timestamp(1_735_689_600_000);
-
-pub fn spec(id: i64) -> AccountSpec {
-    AccountSpec {
-        id: AccountId(id),
-        name: format!("account {id}"),
-        kind: AccountKind::ClaudeConsole,
-        status: AccountStatus::Active,
-        status_reason: None,
-        enabled: true,
-        schedulable: true,
-        visibility: Visibility::Shared,
-        priority: 50,
-        weight: 100,
-        max_concurrency: 10,
-        rpm_limit: 0,
-        tpm_limit: 0,
-        daily_budget: Nanos::ZERO,
-        budget_reset_minute: 0,
-        auto_pause: BTreeMap::new(),
-        pause_on_warning: false,
-        model_allow: Vec::new(),
-        model_deny: Vec::new(),
-        model_map: BTreeMap::new(),
-        groups: Vec::new(),
-        tags: Vec::new(),
-        subscription_expires_at: None,
-        proxy: None,
-        base_url: None,
-        options: BTreeMap::new(),
-        error_rules: Vec::new(),
-        cost_ppm: 1_000_000,
-        version: 1,
-    }
-}
 
 pub fn view_of(spec: AccountSpec) -> AccountView {
     AccountView {
@@ -128,32 +95,7 @@ pub fn family(name: &str) -> Family {
 }
 
 pub fn key(id: i64, change: impl FnOnce(&mut KeyPolicy)) -> Arc<KeyPolicy> {
-    let owner =
-        OwnerPolicy { id: UserId(1), max_concurrency: 0, rpm_limit: 0, price_rate_ppm: 1_000_000, active: true };
-    let mut key = KeyPolicy {
-        id: KeyId(id),
-        name: format!("key {id}"),
-        owner,
-        enabled: true,
-        expires_at: None,
-        activation_ms: None,
-        permissions: Vec::new(),
-        model_allow: Vec::new(),
-        model_deny: Vec::new(),
-        concurrency_limit: 0,
-        rpm_limit: 0,
-        windows: Vec::new(),
-        cost_limits: Vec::new(),
-        weekly_reset_day: 1,
-        weekly_reset_hour: 0,
-        price_rate_ppm: 1_000_000,
-        bindings: Vec::new(),
-        account_tags: Vec::new(),
-        sticky_mode: StickyMode::Prefer,
-        disconnect: DisconnectPolicy::DrainLimited,
-        spent: Vec::new(),
-        version: 1,
-    };
+    let mut key = policy(id);
     change(&mut key);
     Arc::new(key)
 }

@@ -12,7 +12,7 @@ use crate::domain::verdict::Verdict;
 use crate::guard::Lease;
 use crate::metrics::{EngineMetrics, MetricsConfig};
 use crate::system::{Engine, EngineConfig};
-use crate::testing::{FakePorts, TestEngine, api_key, oauth, oauth_account, spec};
+use crate::testing::{FakePorts, TestEngine, api_key, oauth, oauth_account, policy, spec};
 
 #[actix_rt::test]
 async fn a_granted_slot_comes_back_with_what_was_learnt() {
@@ -34,7 +34,7 @@ async fn an_admitted_request_gives_everything_back_however_it_ends() {
     fakes.accounts.put(spec(1), Some(api_key()));
     let engine = start(fakes).await;
     let limits = vec![(CostWindow::Day, Nanos(100))];
-    let key = Arc::new(KeyPolicy { concurrency_limit: 1, cost_limits: limits, ..(*crate::testing::key(1)).clone() });
+    let key = Arc::new(KeyPolicy { concurrency_limit: 1, cost_limits: limits, ..policy(1) });
     let admitted = |n| RouteRequest {
         admission: Some(AdmissionRequest { charge_estimate: Nanos(60) }),
         key: Arc::clone(&key),
@@ -87,6 +87,25 @@ async fn writes_create_update_and_remove_accounts() {
 
     engine.fakes.accounts.set_down(true);
     assert!(engine.engine.accounts.reload(id(1)).await.is_err());
+}
+
+#[actix_rt::test]
+async fn versions_that_were_read_before_an_account_was_made_do_not_remove_it() {
+    let fakes = FakePorts::default();
+    fakes.accounts.put(spec(1), Some(api_key()));
+    let engine = start(fakes).await;
+    let live = ask(&engine, 1).await.unwrap();
+    engine.engine.accounts.compare(Vec::new());
+    engine.settle().await;
+    assert_eq!((engine.engine.accounts.ids(), engine.live_leases().await), (vec![id(1)], 1));
+
+    engine.fakes.accounts.remove(1);
+    engine.fakes.accounts.put(spec(2), Some(api_key()));
+    engine.engine.accounts.compare(vec![(id(2), 1)]);
+    engine.settle().await;
+    assert_eq!(engine.engine.accounts.ids(), [id(2)]);
+    finish(&engine, live, Verdict::Ok);
+    engine.settle().await;
 }
 
 #[actix_rt::test]

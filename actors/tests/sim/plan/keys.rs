@@ -8,7 +8,6 @@ use actors::domain::key::{Binding, BindingTarget, CostWindow, KeyPolicy, OwnerPo
 use actors::domain::limit::{RateDimension, RateWindow};
 use actors::domain::model::Family;
 use actors::domain::money::{Nanos, PPM};
-use actors::testing::key;
 
 use super::accounts::GROUPS;
 use crate::dice::Dice;
@@ -39,7 +38,7 @@ fn policy(dice: &mut Dice, id: i64, owners: &[OwnerPolicy], accounts: usize) -> 
         bindings: dice.maybe(25, |dice| binding(dice, accounts)).into_iter().collect(),
         account_tags: dice.maybe(4, |_| "fast".to_owned()).into_iter().collect(),
         sticky_mode: dice.pick(&[StickyMode::Prefer, StickyMode::Prefer, StickyMode::Off, StickyMode::Strict]),
-        ..(*key(id)).clone()
+        ..actors::testing::policy(id)
     }
 }
 
