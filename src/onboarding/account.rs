@@ -254,7 +254,7 @@ pub fn first_status(kind: AccountKind, accepted: Option<bool>) -> (AccountStatus
     match accepted {
         Some(true) => (AccountStatus::Active, None),
         Some(false) => (AccountStatus::Error, Some("unauthorized".to_owned())),
-        None if kind.counts_tokens() => (AccountStatus::Created, None),
+        None if kind.has_free_test() => (AccountStatus::Created, None),
         None => (AccountStatus::Active, None),
     }
 }

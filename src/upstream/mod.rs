@@ -36,6 +36,8 @@ pub mod gemini_api;
 pub mod openai;
 pub mod openai_responses;
 
+pub mod oauth;
+pub mod probe;
 mod serves;
 
 pub use serves::{Serves, kinds, serves};
