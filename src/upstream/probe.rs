@@ -38,9 +38,12 @@ pub fn request(book: &OAuthBook, account: &AccountSpec, credential: &Credential,
         }
         AccountKind::AzureOpenAi => {
             let named = account.options.get("api_version").map_or(AZURE_VERSION, String::as_str);
+            // People copy more than the endpoint out of Azure's pages.
+            let copied = ["/openai/v1", "/openai/responses", "/openai"].into_iter();
+            let endpoint = copied.filter_map(|end| base?.strip_suffix(end)).next().or(base)?;
             let url = match account.options.get("api_surface").map(String::as_str) {
-                Some("v1") => format!("{}/openai/v1/models", base?),
-                _ => format!("{}/openai/models?api-version={named}", base?),
+                Some("v1") => format!("{endpoint}/openai/v1/models"),
+                _ => format!("{endpoint}/openai/models?api-version={named}"),
             };
             looking(book, url, vec![sensitive("api-key", key(credential)?)?])
         }

@@ -66,8 +66,36 @@ pub fn granted(manner: &Manner, status: u16, body: &[u8], now: Timestamp) -> Res
     if status != 200 {
         return Err(outcome::refusal(status, body));
     }
-    let tokens = tokens(body)
+    read(manner, status, body, None, now)
+}
+
+/// Reads the answer to the exchange of a refresh token that a person brought; it stays when no new one came.
+///
+/// # Errors
+/// What became of the exchange.
+pub fn redeemed(
+    manner: &Manner,
+    status: u16,
+    body: &[u8],
+    held: SecretString,
+    now: Timestamp,
+) -> Result<Granted, Failure> {
+    if status != 200 {
+        return Err(outcome::refusal(status, body));
+    }
+    read(manner, status, body, Some(held), now)
+}
+
+fn read(
+    manner: &Manner,
+    status: u16,
+    body: &[u8],
+    held: Option<SecretString>,
+    now: Timestamp,
+) -> Result<Granted, Failure> {
+    let mut tokens = tokens(body)
         .ok_or_else(|| Failure::new(Class::Ambiguous, Some(status), "the token endpoint answered without a token"))?;
+    tokens.refresh_token = tokens.refresh_token.or(held);
     if manner.must_refresh && tokens.refresh_token.is_none() {
         let text = "the vendor gave no refresh token; make a new link with consent";
         return Err(Failure::new(Class::Rejected, Some(status), text));
