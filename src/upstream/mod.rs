@@ -40,6 +40,8 @@ mod decimal;
 mod edits;
 mod forward;
 mod head;
+pub mod oauth;
+pub mod probe;
 mod reset;
 mod rules;
 mod serves;
