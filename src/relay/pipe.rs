@@ -3,18 +3,19 @@
 
 use bytes::Bytes;
 
-use crate::dialect::Surface;
 use crate::dialect::chat::usage_chunk::UsageChunkFilter;
 use crate::dialect::convert::{self, DecodeStream, EncodeStream, Reply};
 use crate::dialect::form::Event;
 use crate::dialect::model_name::ModelRewriter;
 use crate::dialect::tap::Tap;
 use crate::dialect::wire::{self, Repack, WireError};
+use crate::dialect::{Dialect, Surface};
 
 /// The way of one stream.
 pub struct Pipe {
     /// What was seen so far, held chunks included.
     pub tap: Box<dyn Tap>,
+    upstream: Dialect,
     unpack: Option<Box<dyn Repack>>,
     /// Client and upstream use the same framing: the client gets the bytes as they came.
     raw: bool,
@@ -63,6 +64,7 @@ impl Pipe {
         let raw = upstream == client && matches!(change, Change::None);
         Some(Self {
             tap: crate::dialect::tap(upstream.dialect),
+            upstream: upstream.dialect,
             unpack: wire::unpacker(upstream),
             raw,
             change,
@@ -127,6 +129,11 @@ impl Pipe {
             }
         };
         self.packed(rest, true)
+    }
+
+    /// True when the upstream's dialect has an event that ends an answer; Gemini's answers just end.
+    pub fn has_terminal_event(&self) -> bool {
+        self.upstream != Dialect::Gemini
     }
 
     /// True when an event of our own may be written now.

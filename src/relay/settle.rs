@@ -237,7 +237,7 @@ impl Settlement {
         self.journal_closed();
         let Some(lease) = &self.lease else { return Err(RelayError::JournalUnavailable) };
         let service = lease.account.kind.service();
-        let model_upstream = lease.account.upstream_model(&self.request.model).to_owned();
+        let model_upstream = (upstream::adapter(lease.account.kind).called)(&lease.account, &self.request.model);
         let at = self.request.arrival.at;
         let price = admit::price_of(&self.relay, service, &model_upstream, at)
             .or_else(|| admit::price_of(&self.relay, service, &self.request.model, at));

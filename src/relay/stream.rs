@@ -19,7 +19,6 @@ use super::drain;
 use super::hold::OpenStream;
 use super::settle::{End, Settlement};
 use super::watch::Watched;
-use crate::dialect::Dialect;
 use crate::dialect::anthropic::error::ENDED_EARLY;
 use crate::dialect::error::{self, OwnError};
 use crate::dialect::tap::Terminal;
@@ -186,7 +185,7 @@ impl Flow {
         match self.open.pipe.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {
-                if self.settlement.request.client.dialect != Dialect::Gemini {
+                if self.open.pipe.has_terminal_event() {
                     self.settlement.flags.push("no_terminal");
                 }
                 self.complete();

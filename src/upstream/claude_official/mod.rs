@@ -14,6 +14,7 @@ const OAUTH_BETA: &str = "oauth-2025-04-20";
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface: anthropic_api::surface,
+    called: anthropic_api::called,
     prepare,
     classify,
     classify_embedded,
