@@ -1,6 +1,7 @@
 //! The demo's contents: an administrator, one account of each kind on the mock upstream, one API key. Planted at the first
 //! start; later starts keep them and only point the accounts at the mock's new address.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::secrets::random_hex;
 use crate::app::{Application, StartError};
 use crate::identity::key_text;
 use crate::identity::password::Passwords;
+use crate::mock::sigv4;
 use crate::store::accounts::{self, AccountConfig};
 use crate::store::keys::{self, KeyConfig, NewKey};
 use crate::store::users::{self, Role, UserConfig, UserStatus};
@@ -110,21 +112,64 @@ async fn account(app: &Application, kind: AccountKind, mock_url: &str) -> Result
     let vault: Arc<dyn Vault> = app.storage.sealer.clone();
     let config = AccountConfig {
         max_concurrency: SLOTS,
-        base_url: Some(mock_url.to_owned()),
+        base_url: Some(base_url(kind, mock_url)),
+        options: options(kind),
         ..AccountConfig::new(&format!("demo {}", kind.as_str()), kind)
     };
-    let (secret, expires_at) = match kind {
-        AccountKind::ClaudeOfficial => {
-            let (access, refresh) = ("mock-access-demo".to_owned().into(), Some("mock-refresh-demo".to_owned().into()));
-            (Secret::OAuth { access, refresh }, Some(now.plus(8 * HOUR)))
-        }
-        AccountKind::ClaudeConsole => (Secret::ApiKey("sk-ant-mock-console".to_owned().into()), None),
-        kind => (Secret::ApiKey(format!("mock-{}", kind.as_str()).into()), None),
-    };
+    let secret = secret(kind);
+    let expires_at = matches!(secret, Secret::OAuth { .. }).then(|| now.plus(8 * HOUR));
     let credential = Credential { secret, expires_at, version: 0 };
     let id = accounts::create(&app.storage.db, &vault, config, Some(credential), now).await?;
     accounts::save_status(&app.storage.db, id, AccountStatus::Active, None, now).await?;
     Ok(id)
+}
+
+/// What the kind presents to the mock, in the form that the kind keeps.
+fn secret(kind: AccountKind) -> Secret {
+    let named = |what: &str| SecretString::from(format!("mock-{what}-{}", kind.as_str()));
+    match kind {
+        AccountKind::ClaudeOfficial | AccountKind::Codex | AccountKind::Gemini | AccountKind::Droid => {
+            Secret::OAuth { access: named("access"), refresh: Some(named("refresh")) }
+        }
+        AccountKind::Bedrock => Secret::Aws {
+            access_key_id: format!("{}DEMO", sigv4::KNOWN_KEYS).into(),
+            secret_access_key: sigv4::SECRET.to_owned().into(),
+            session_token: None,
+        },
+        AccountKind::ClaudeConsole => Secret::ApiKey("sk-ant-mock-console".to_owned().into()),
+        AccountKind::Ccr
+        | AccountKind::GeminiApi
+        | AccountKind::OpenAi
+        | AccountKind::OpenAiResponses
+        | AccountKind::AzureOpenAi => Secret::ApiKey(named("key")),
+    }
+}
+
+/// What the kind's adapter wants to know besides.
+fn options(kind: AccountKind) -> BTreeMap<String, String> {
+    let options: &[(&str, &str)] = match kind {
+        AccountKind::Bedrock => &[("region", "us-east-1")],
+        AccountKind::Gemini => &[("project_id", "mock-project")],
+        AccountKind::Codex => &[("chatgpt_account_id", "acct_mock")],
+        AccountKind::AzureOpenAi => &[("deployment", "mock-deployment")],
+        AccountKind::Droid => &[("organization_id", "org_mock")],
+        AccountKind::ClaudeOfficial
+        | AccountKind::ClaudeConsole
+        | AccountKind::Ccr
+        | AccountKind::GeminiApi
+        | AccountKind::OpenAi
+        | AccountKind::OpenAiResponses => &[],
+    };
+    options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Where the kind finds its vendor on the mock: the default base URL with the mock as host.
+fn base_url(kind: AccountKind, mock_url: &str) -> String {
+    match kind {
+        AccountKind::Codex => format!("{mock_url}/backend-api/codex"),
+        AccountKind::Droid => format!("{mock_url}/api/llm"),
+        _ => mock_url.to_owned(),
+    }
 }
 
 async fn key(app: &Application, owner: UserId, raw: &SecretString) -> Result<(), StartError> {
@@ -139,10 +184,11 @@ async fn key(app: &Application, owner: UserId, raw: &SecretString) -> Result<(),
 /// The mock takes a new port at each start.
 async fn point_at(app: &Application, id: AccountId, mock_url: &str) -> Result<(), StartError> {
     let Some(row) = accounts::get(&app.storage.db, id).await? else { return Ok(()) };
-    if row.config.base_url.as_deref() == Some(mock_url) {
+    let base_url = base_url(row.config.kind, mock_url);
+    if row.config.base_url.as_ref() == Some(&base_url) {
         return Ok(());
     }
-    let config = AccountConfig { base_url: Some(mock_url.to_owned()), ..row.config };
+    let config = AccountConfig { base_url: Some(base_url), ..row.config };
     accounts::update(&app.storage.db, id, row.version, config, app.engine.clock.now()).await?;
     Ok(())
 }

@@ -48,6 +48,17 @@ pub trait DecodeStream {
     /// The upstream's body is over. Appends `Done` only where the dialect's end is the end of the body (Gemini after a
     /// `finishReason`, Chat without `[DONE]` after every `finish_reason`) and it was not said yet.
     fn end(&mut self, events: &mut Vec<Event>);
+
+    /// Takes the signatures that came with tool calls so far, by the id of the call. They mean nothing outside of their
+    /// vendor, so they are no events; the `sig:` store keeps them for the next turn (`relay-api.md` §9.1).
+    fn signatures(&mut self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    /// Words of what had no place in the form so far, each once (`relay-api.md` §9.3): for metrics and journal.
+    fn dropped(&self) -> &[&'static str] {
+        &[]
+    }
 }
 
 /// Writes a stream of one dialect (plain wire).

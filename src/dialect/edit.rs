@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn renaming_splices_and_escapes() {
         let body = Bytes::from_static(br#"{ "z": 1.10, "model" : "ccr,a", "messages":[ ] }"#);
-        let span = peek(&body).unwrap().model_span;
+        let span = peek(&body).unwrap().model_span.unwrap();
         assert_eq!(
             rename_model(&body, span.clone(), "b\"\\"),
             &br#"{ "z": 1.10, "model" : "b\"\\", "messages":[ ] }"#[..]

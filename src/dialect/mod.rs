@@ -10,11 +10,14 @@ pub mod gemini;
 pub mod responses;
 
 pub mod convert;
+pub mod count;
 pub mod form;
 
 pub mod edit;
+pub mod embeddings;
 pub mod error;
 pub mod estimate;
+pub mod ids;
 pub mod model_list;
 pub mod model_name;
 pub mod peek;
@@ -23,6 +26,7 @@ pub mod session;
 pub(crate) mod spans;
 pub mod sse;
 pub mod tap;
+pub mod wire;
 
 /// What the JSON of a request, an answer and a stream event means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,18 +12,18 @@ use serde_json::value::RawValue;
 pub const MAX_DEPTH: usize = 128;
 
 /// What the relay needs to know of a request body. Everything else stays unread.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek<'a> {
-    /// Requested model as the client wrote it, routing prefix and suffix included.
-    pub model: Cow<'a, str>,
+    /// Requested model as the client wrote it, routing prefix and suffix included; `None` where another place names it.
+    pub model: Option<Cow<'a, str>>,
     /// Bytes of the model's JSON string literal in the body, quotes included.
-    pub model_span: Range<usize>,
+    pub model_span: Option<Range<usize>>,
     /// True only for a literal `true`; absent means not streaming.
     pub stream: bool,
-    /// `max_tokens`, when it is a whole number.
+    /// Longest answer that is allowed, by whatever name, when it is a whole number.
     pub max_tokens: Option<u64>,
-    /// `messages` is present.
-    pub messages: bool,
+    /// The members that hold a prompt in one dialect or another, as far as they are present.
+    pub prompts: Vec<&'static str>,
     /// `metadata.user_id`.
     pub metadata_user_id: Option<Cow<'a, str>>,
     /// Top-level `session_id`.
@@ -43,29 +43,38 @@ pub enum PeekError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("the request body is nested too deeply")]
     TooDeep,
-    /// No `model`, or not a string.
+    /// `model` is not a string.
     #[error("model: a string is required")]
     NoModel,
 }
 
-/// Peeks into a request body. Duplicate members: the last one counts, as for the vendors.
+/// Members that hold a prompt.
+const PROMPTS: [&str; 5] = ["messages", "input", "contents", "prompt", "request"];
+/// Members that hold the longest answer directly.
+const LONGEST: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+
+/// Peeks into a request body of any dialect. Duplicate members: the last one counts, as for the vendors.
 ///
 /// # Errors
-/// See [`PeekError`]; a missing `messages` is not an error here, the route decides.
+/// See [`PeekError`]; a missing model or prompt is not an error here, the route decides.
 pub fn peek(body: &[u8]) -> Result<Peek<'_>, PeekError> {
     if too_deep(body) {
         return Err(PeekError::TooDeep);
     }
     let fields: Fields<'_> = serde_json::from_slice(body).map_err(|_| PeekError::NotJson)?;
-    let literal = fields.model.ok_or(PeekError::NoModel)?.get();
-    let model = text(literal).ok_or(PeekError::NoModel)?;
-    let start = literal.as_ptr().addr() - body.as_ptr().addr();
+    let literal = fields.model.map(RawValue::get);
+    let model = literal.map(|literal| text(literal).ok_or(PeekError::NoModel)).transpose()?;
+    let span = |literal: &str| {
+        let start = literal.as_ptr().addr() - body.as_ptr().addr();
+        start..start + literal.len()
+    };
+    let nested = || fields.nested.and_then(nested_longest);
     Ok(Peek {
         model,
-        model_span: start..start + literal.len(),
+        model_span: literal.map(span),
         stream: fields.stream.is_some_and(|raw| raw.get() == "true"),
-        max_tokens: fields.max_tokens.and_then(|raw| raw.get().parse().ok()),
-        messages: fields.messages,
+        max_tokens: fields.max_tokens.and_then(|raw| raw.get().parse().ok()).or_else(nested),
+        prompts: fields.prompts,
         metadata_user_id: fields.metadata.and_then(user_id),
         session_id: fields.session_id.and_then(|raw| text(raw.get())),
         conversation_id: fields.conversation_id.and_then(|raw| text(raw.get())),
@@ -85,6 +94,16 @@ pub(super) fn text(literal: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str::<String>(literal).ok().map(Cow::Owned)
+}
+
+/// The longest answer where it stands in an object of settings (Gemini, Converse).
+fn nested_longest(settings: &RawValue) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Settings<'a> {
+        #[serde(borrow, default, rename = "maxOutputTokens", alias = "maxTokens")]
+        longest: Option<&'a RawValue>,
+    }
+    serde_json::from_str::<Settings<'_>>(settings.get()).ok()?.longest?.get().parse().ok()
 }
 
 fn user_id(metadata: &RawValue) -> Option<Cow<'_, str>> {
@@ -138,7 +157,8 @@ struct Fields<'a> {
     model: Option<&'a RawValue>,
     stream: Option<&'a RawValue>,
     max_tokens: Option<&'a RawValue>,
-    messages: bool,
+    nested: Option<&'a RawValue>,
+    prompts: Vec<&'static str>,
     metadata: Option<&'a RawValue>,
     session_id: Option<&'a RawValue>,
     conversation_id: Option<&'a RawValue>,
@@ -166,13 +186,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             match &*key {
                 "model" => fields.model = Some(map.next_value()?),
                 "stream" => fields.stream = Some(map.next_value()?),
-                "max_tokens" => fields.max_tokens = Some(map.next_value()?),
+                name if LONGEST.contains(&name) => fields.max_tokens = Some(map.next_value()?),
+                "generationConfig" | "inferenceConfig" => fields.nested = Some(map.next_value()?),
                 "metadata" => fields.metadata = Some(map.next_value()?),
                 "session_id" => fields.session_id = Some(map.next_value()?),
                 "conversation_id" => fields.conversation_id = Some(map.next_value()?),
                 "prompt_cache_key" => fields.prompt_cache_key = Some(map.next_value()?),
                 other => {
-                    fields.messages |= other == "messages";
+                    fields.prompts.extend(PROMPTS.into_iter().find(|name| *name == other));
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -218,9 +239,10 @@ mod tests {
             "model" : "claude-\u0078", "stream":true, "session_id":"s1",
             "metadata":{"user_id":"{\"session_id\":\"abc\"}"}}"#;
         let peek = peek(body).unwrap();
-        assert_eq!(peek.model, "claude-x");
-        assert_eq!(&body[peek.model_span.clone()], br#""claude-\u0078""#);
-        assert!(peek.stream && peek.messages);
+        assert_eq!(peek.model.as_deref(), Some("claude-x"));
+        assert_eq!(&body[peek.model_span.unwrap()], br#""claude-\u0078""#);
+        assert!(peek.stream);
+        assert_eq!(peek.prompts, ["messages"]);
         assert_eq!(peek.max_tokens, Some(64));
         assert_eq!(peek.session_id.as_deref(), Some("s1"));
         assert_eq!(peek.metadata_user_id.as_deref(), Some(r#"{"session_id":"abc"}"#));
@@ -230,14 +252,14 @@ mod tests {
     fn the_last_of_two_equal_members_counts() {
         let body = br#"{"model":"a","stream":true,"model":"b","stream":false}"#;
         let peek = peek(body).unwrap();
-        assert_eq!(peek.model, "b");
-        assert_eq!(&body[peek.model_span.clone()], br#""b""#);
-        assert!(!peek.stream && !peek.messages);
+        assert_eq!(peek.model.as_deref(), Some("b"));
+        assert_eq!(&body[peek.model_span.unwrap()], br#""b""#);
+        assert!(!peek.stream && peek.prompts.is_empty());
     }
 
     #[test]
     fn a_plain_model_is_borrowed() {
-        assert!(matches!(peek(br#"{"model":"a"}"#).unwrap().model, Cow::Borrowed("a")));
+        assert!(matches!(peek(br#"{"model":"a"}"#).unwrap().model, Some(Cow::Borrowed("a"))));
     }
 
     #[test]
@@ -249,7 +271,7 @@ mod tests {
             ("[]", Some(PeekError::NotJson)),
             (r#"{"model":"a""#, Some(PeekError::NotJson)),
             (r#"{"model":"a"} x"#, Some(PeekError::NotJson)),
-            (r#"{"messages":[]}"#, Some(PeekError::NoModel)),
+            (r#"{"messages":[]}"#, None),
             (r#"{"model":3}"#, Some(PeekError::NoModel)),
             (deep.as_str(), Some(PeekError::TooDeep)),
             (flat.as_str(), None),
@@ -257,6 +279,20 @@ mod tests {
             (r#"{"model":"a","x":"\\\"[[\\"}"#, None),
         ] {
             assert_eq!(peek(body.as_bytes()).err(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_dialect_names_its_prompt_and_its_longest_answer() {
+        for (body, prompts, longest) in [
+            (r#"{"input":"x","max_output_tokens":9}"#, vec!["input"], Some(9)),
+            (r#"{"messages":[],"max_completion_tokens":8}"#, vec!["messages"], Some(8)),
+            (r#"{"contents":[],"generationConfig":{"maxOutputTokens":7}}"#, vec!["contents"], Some(7)),
+            (r#"{"messages":[],"inferenceConfig":{"maxTokens":6}}"#, vec!["messages"], Some(6)),
+            (r#"{"request":{},"generationConfig":[]}"#, vec!["request"], None),
+        ] {
+            let peek = peek(body.as_bytes()).unwrap();
+            assert_eq!((peek.prompts, peek.max_tokens), (prompts, longest), "{body}");
         }
     }
 

@@ -18,6 +18,9 @@ struct SetTokens {
     /// End the tokens issued so far.
     #[serde(default)]
     expire_all: bool,
+    /// Polls of a device code that find it pending.
+    #[serde(default)]
+    device_polls: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +78,9 @@ pub(super) fn answer(mock: &Mock, request: &Request) -> Reply {
             let mut tokens = locked(&mock.tokens);
             if let Some(seconds) = set.expires_in {
                 tokens.set_life(seconds);
+            }
+            if let Some(polls) = set.device_polls {
+                tokens.set_device_polls(polls);
             }
             if set.expire_all {
                 tokens.expire_all();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::message::event;
+use super::dialect::Dialect;
 use super::reply::{Body, Ending, Mark, Piece, Reply};
 
 /// `POST /__mock/faults`: breaks the next matching calls. Rules are tried in order of arrival; the first that matches and
@@ -77,9 +77,9 @@ pub enum FaultKind {
     Truncate,
     /// The body ends properly after some events.
     CleanEnd,
-    /// `message_delta` and `message_stop` are missing.
+    /// The events that end the answer are missing (`message_delta` and `message_stop`, or the dialect's own).
     NoTerminal,
-    /// Only `message_stop` is missing.
+    /// Only the last event is missing.
     NoStop,
     /// One undecodable event among the others.
     Garbage,
@@ -117,22 +117,20 @@ const HTML: &str = "<!DOCTYPE html><html><head><title>Just a moment...</title></
 
 impl Fault {
     /// The answer as this fault leaves it.
-    pub(super) fn apply(&self, mut reply: Reply) -> Reply {
+    pub(super) fn apply(&self, mut reply: Reply, dialect: Dialect) -> Reply {
         let after = self.after_events.unwrap_or(3);
         reply.delay += Duration::from_millis(self.delay_ms);
         match self.kind {
-            FaultKind::Status => reply = self.replaced(reply, self.status.unwrap_or(529)),
+            FaultKind::Status => reply = self.replaced(reply, dialect),
             FaultKind::ResetBefore => (reply.head, reply.ending) = (false, Ending::Reset),
             FaultKind::ResetMid => end_after(&mut reply, after, Ending::Reset),
             FaultKind::Truncate => end_after(&mut reply, after, Ending::Cut),
             FaultKind::CleanEnd => end_after(&mut reply, after, Ending::Clean),
-            FaultKind::NoTerminal => drop_last(&mut reply, 2),
-            FaultKind::NoStop => drop_last(&mut reply, 1),
-            FaultKind::Garbage => {
-                insert(&mut reply, after, event("content_block_delta", "{\"type\":\"content_", Mark::None))
-            }
-            FaultKind::ErrorEvent => self.error_event(&mut reply, after),
-            FaultKind::ErrorEventFirst => self.error_event(&mut reply, 0),
+            FaultKind::NoTerminal => drop_last(&mut reply, None),
+            FaultKind::NoStop => drop_last(&mut reply, Some(1)),
+            FaultKind::Garbage => insert(&mut reply, after, dialect.garbage()),
+            FaultKind::ErrorEvent => self.error_event(&mut reply, dialect, after),
+            FaultKind::ErrorEventFirst => self.error_event(&mut reply, dialect, 0),
             FaultKind::Empty200 => reply.body = Body::Whole(Bytes::new(), Mark::None),
             FaultKind::Html200 => reply = Reply::new(200, "text/html", Body::Whole(HTML.into(), Mark::None)),
             FaultKind::Hang if self.after_events.is_none() => (reply.head, reply.ending) = (false, Ending::Hang),
@@ -148,39 +146,27 @@ impl Fault {
         reply
     }
 
-    fn replaced(&self, reply: Reply, status: u16) -> Reply {
-        let body = self.body_text(default_type(status));
-        let content_type = if body.trim_start().starts_with('<') { "text/html" } else { "application/json" };
-        Reply { delay: reply.delay, ..Reply::new(status, content_type, Body::Whole(body.into(), Mark::None)) }
+    fn replaced(&self, reply: Reply, dialect: Dialect) -> Reply {
+        let status = self.status.unwrap_or(529);
+        let mut broken = Reply { status, delay: reply.delay, ..dialect.error(status, "mock fault") };
+        if let Some(body) = &self.body {
+            let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+            if text.trim_start().starts_with('<') {
+                broken = Reply {
+                    delay: reply.delay,
+                    ..Reply::new(status, "text/html", Body::Whole(Bytes::new(), Mark::None))
+                };
+            }
+            broken.body = Body::Whole(text.into(), Mark::None);
+        }
+        broken
     }
 
-    fn error_event(&self, reply: &mut Reply, after: usize) {
-        let body = self.body_text("overloaded_error");
+    fn error_event(&self, reply: &mut Reply, dialect: Dialect, after: usize) {
         end_after(reply, after, Ending::Clean);
         if let Body::Stream(pieces) = &mut reply.body {
-            pieces.push(event("error", &body, Mark::None));
+            pieces.extend(dialect.error_events(self.body.as_ref()));
         }
-    }
-
-    fn body_text(&self, kind: &str) -> String {
-        match &self.body {
-            Some(Value::String(text)) => text.clone(),
-            Some(json) => json.to_string(),
-            None => format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"mock fault"}}}}"#),
-        }
-    }
-}
-
-fn default_type(status: u16) -> &'static str {
-    match status {
-        400 | 413 | 415 | 422 => "invalid_request_error",
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        429 => "rate_limit_error",
-        529 => "overloaded_error",
-        _ => "api_error",
     }
 }
 
@@ -192,7 +178,9 @@ fn end_after(reply: &mut Reply, after: usize, ending: Ending) {
     reply.ending = ending;
 }
 
-fn drop_last(reply: &mut Reply, count: usize) {
+/// Drops the last events; without a count all that end the answer.
+fn drop_last(reply: &mut Reply, count: Option<usize>) {
+    let count = count.unwrap_or(reply.closing);
     if let Body::Stream(pieces) = &mut reply.body {
         pieces.truncate(pieces.len().saturating_sub(count));
     }

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
+use super::dialect::Dialect;
 use super::faults::FaultKind;
-use super::message::Numbers;
 use super::reply::Sent;
+use super::turn::Numbers;
 
 /// Entries kept; the oldest go first.
 const CAP: usize = 200_000;
@@ -18,7 +19,9 @@ pub struct Entry {
     pub(super) number: u64,
     /// The call id, as in the answer's `request-id`.
     pub(super) id: String,
-    /// What the caller presented, without `Bearer`.
+    /// What is spoken on the path.
+    pub(super) dialect: Dialect,
+    /// What the caller presented: a key, a token without `Bearer`, or the id of the key that signed.
     pub(super) credential: String,
     pub(super) method: String,
     /// Path without query.
@@ -34,7 +37,7 @@ pub struct Entry {
     pub(super) fault: Option<FaultKind>,
     pub(super) stream: bool,
     pub(super) status: u16,
-    /// Usage as far as it was emitted.
+    /// Usage as far as it was emitted, counted in Anthropic's way whatever the dialect.
     pub(super) usage: Option<Numbers>,
     /// Stream events written whole.
     pub(super) events: usize,

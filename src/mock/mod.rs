@@ -5,12 +5,22 @@
 //!
 //! | Path | Does |
 //! |---|---|
-//! | `POST /v1/messages`, `/v1/messages/count_tokens`, `GET /v1/models` | Anthropic |
+//! | `POST /v1/messages`, `/v1/messages/count_tokens`, `GET /v1/models`; the first two also under `/a` | Anthropic |
+//! | `POST /model/{id}/{invoke,invoke-with-response-stream,converse,converse-stream,count-tokens}` | Bedrock: bearer or signature |
+//! | `POST …/chat/completions`, `/completions`, `/embeddings`, `/images/*`, `/audio/*` under `/v1`, `/o/v1`, `/openai/deployments/{d}` | OpenAI, Azure |
+//! | `…/responses`, `…/responses/compact`, `…/responses/{id}` under `/v1`, `/o/v1`, `/openai` | OpenAI Responses |
+//! | `/backend-api/codex/*`, `/backend-api/wham/*` | ChatGPT's Codex backend |
+//! | `/v1beta/models/{m}:{verb}`, the same under `/v1` | Gemini |
+//! | `/v1internal:{verb}` | Code Assist |
+//! | `GET /authorize`, `/oauth/authorize`, `/o/oauth2/v2/auth` | consent: redirects at once with a code |
 //! | `POST /v1/oauth/token`, `GET /api/oauth/usage`, `/api/oauth/profile` | Anthropic's OAuth: rotating, single-use refresh tokens |
+//! | `POST /oauth/token`, `/token`, `/user_management/{authorize/device,authenticate}` | OAuth of OpenAI, Google, WorkOS |
 //! | `POST`, `GET`, `DELETE /__mock/faults` | break matching calls ([`faults::FaultRule`]) |
 //! | `GET`, `DELETE /__mock/log` | what was really called and sent ([`log::Entry`]) |
 //! | `POST`, `DELETE /__mock/replay`, `/__mock/script` | answer with a transcript; set length and pace of streams |
 //! | `POST /__mock/windows`, `GET`, `POST /__mock/oauth`, `POST /__mock/options` | vendor windows, token life, log on or off |
+//!
+//! It words its answers by itself and uses none of the relay's codecs: a witness must not share the accused's mistakes.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,12 +34,38 @@ mod wire;
 mod server;
 
 mod control;
+mod route;
+
+mod credential;
+pub mod dialect;
 mod oauth;
+pub mod sigv4;
 mod windows;
+
+mod ask;
+mod generate;
+mod turn;
 
 mod anthropic;
 mod message;
 mod prompt;
+
+mod bedrock;
+mod converse;
+mod frames;
+
+mod chat;
+mod embeddings;
+mod openai;
+
+mod codex;
+mod responses;
+mod responses_stream;
+mod stored;
+
+mod code_assist;
+mod gemini;
+mod google;
 
 pub mod faults;
 pub mod log;

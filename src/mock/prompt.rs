@@ -1,10 +1,12 @@
-//! Reads as much of a request as a believable answer needs: model, stream, thinking, tools, and what the user asked last.
+//! Reads an Anthropic request as far as an answer needs it. Parts that matter seldom stay raw, for speed.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::ask::{Ask, Choice, Framing, Offer, ToolCall, choose, document, text_of};
 
 #[derive(Deserialize)]
 pub(super) struct Prompt<'a> {
@@ -19,14 +21,9 @@ pub(super) struct Prompt<'a> {
     #[serde(borrow, default)]
     tool_choice: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    output_config: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     messages: Option<&'a RawValue>,
-}
-
-/// A tool that the answer should use.
-pub(super) struct ToolCall {
-    pub(super) name: String,
-    /// JSON object.
-    pub(super) input: String,
 }
 
 impl<'a> Prompt<'a> {
@@ -34,20 +31,36 @@ impl<'a> Prompt<'a> {
         serde_json::from_slice(body).ok().filter(|prompt: &Self| prompt.messages.is_some())
     }
 
-    pub(super) fn model(&self) -> &str {
-        self.model.as_deref().unwrap_or("mock")
+    pub(super) fn into_ask(self) -> Ask<'a> {
+        let tool = self.tool_call();
+        Ask {
+            framing: if self.stream { Framing::Stream } else { Framing::Whole },
+            thinking: self.wants_thinking(),
+            tool_result: self.tool_result(),
+            tool,
+            document: self.document(),
+            tells_usage: true,
+            model: self.model.unwrap_or(Cow::Borrowed("mock")),
+        }
     }
 
-    pub(super) fn wants_thinking(&self) -> bool {
+    fn wants_thinking(&self) -> bool {
         self.thinking.is_some_and(|raw| raw.get().contains("\"enabled\"") || raw.get().contains("\"adaptive\""))
     }
 
-    pub(super) fn has_tool_result(&self) -> bool {
-        self.messages.is_some_and(|raw| raw.get().contains("\"tool_result\""))
+    fn document(&self) -> Option<String> {
+        let config: Value = serde_json::from_str(self.output_config?.get()).ok()?;
+        document(&config["format"]["schema"])
+    }
+
+    /// The result of a tool in the last user message. Bodies that mention none are not parsed for it.
+    fn tool_result(&self) -> Option<String> {
+        let mentioned = self.messages.is_some_and(|raw| raw.get().contains("\"tool_result\""));
+        mentioned.then(|| self.last_user().1)?
     }
 
     /// The last user message: its last text, and the text of a tool result in it.
-    pub(super) fn last_user(&self) -> (String, Option<String>) {
+    fn last_user(&self) -> (String, Option<String>) {
         let messages: Vec<Value> =
             self.messages.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         let Some(message) = messages.iter().rev().find(|message| message["role"] == "user") else {
@@ -59,53 +72,21 @@ impl<'a> Prompt<'a> {
         (text, of_type("tool_result").map(|block| text_of(&block["content"])))
     }
 
-    /// The tool to use: when one is offered and the user asks for it (or the request forces it), and no result is there yet.
-    pub(super) fn tool_call(&self) -> Option<ToolCall> {
+    /// The tool to use: when one is offered and wanted, and no result is there yet.
+    fn tool_call(&self) -> Option<ToolCall> {
         let tools: Vec<Value> = serde_json::from_str(self.tools?.get()).ok()?;
         let (text, result) = self.last_user();
-        let text = text.to_lowercase();
-        let forced =
-            self.tool_choice.is_some_and(|raw| raw.get().contains("\"any\"") || raw.get().contains("\"tool\""));
-        let asked = ["tool", "bash", "echo"].iter().any(|word| text.contains(word));
-        if result.is_some() || !(asked || forced) {
+        let choice: Value = self.tool_choice.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        if result.is_some() || choice["type"] == "none" {
             return None;
         }
-        let named = |name: &str| tools.iter().find(|tool| tool["name"] == *name);
-        let usable = |tool: &&Value| tool["name"].is_string() && tool["input_schema"].is_object();
-        let tool = named("Bash").or_else(|| tools.iter().find(usable))?;
-        let name = tool["name"].as_str()?.to_owned();
-        let input = if name == "Bash" {
-            r#"{"command":"echo hello-from-tool","description":"Say hello"}"#.to_owned()
-        } else {
-            example(&tool["input_schema"]).to_string()
-        };
-        Some(ToolCall { name, input })
+        let offers: Vec<Offer<'_>> = tools.iter().filter_map(offer).collect();
+        let forced = matches!(choice["type"].as_str(), Some("any" | "tool"));
+        choose(&offers, &Choice { text: &text, forced, name: choice["name"].as_str() })
     }
 }
 
-/// A text, or the texts of a list of blocks.
-fn text_of(content: &Value) -> String {
-    match content {
-        Value::String(text) => text.clone(),
-        Value::Array(blocks) => blocks.iter().filter_map(|block| block["text"].as_str()).collect(),
-        _ => String::new(),
-    }
-}
-
-/// A value that a schema of the simple kind accepts.
-fn example(schema: &Value) -> Value {
-    if let Some(first) = schema["enum"].as_array().and_then(|values| values.first()) {
-        return first.clone();
-    }
-    match schema["type"].as_str() {
-        Some("string") => Value::from("example"),
-        Some("integer" | "number") => Value::from(1),
-        Some("boolean") => Value::from(true),
-        Some("array") => Value::Array(Vec::new()),
-        _ => {
-            let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let member = |name: &str| (name.to_owned(), example(&schema["properties"][name]));
-            Value::Object(required.iter().filter_map(Value::as_str).map(member).collect())
-        }
-    }
+fn offer(tool: &Value) -> Option<Offer<'_>> {
+    let schema = tool.get("input_schema").filter(|schema| schema.is_object())?;
+    Some(Offer { name: tool["name"].as_str()?, schema })
 }

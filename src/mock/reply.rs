@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::message::Numbers;
+use super::turn::Numbers;
 use super::wire::Connection;
 
 /// What a piece of a stream says about the call, for the log.
@@ -19,6 +19,8 @@ pub(super) enum Mark {
     Final(Numbers),
     /// The terminal event.
     Terminal,
+    /// The terminal event, with the last usage.
+    Last(Numbers),
 }
 
 /// Part of a stream; each goes out as a chunk of its own.
@@ -59,6 +61,8 @@ pub(super) struct Reply {
     pub(super) delay: Duration,
     /// Before each piece of a stream after the first.
     pub(super) pace: Duration,
+    /// How many of the last pieces of a stream end the answer.
+    pub(super) closing: usize,
 }
 
 impl Reply {
@@ -71,7 +75,13 @@ impl Reply {
             ending: Ending::Clean,
             delay: Duration::ZERO,
             pace: Duration::ZERO,
+            closing: 1,
         }
+    }
+
+    /// Says how many of the last pieces end the answer.
+    pub(super) fn ending_with(self, closing: usize) -> Self {
+        Self { closing, ..self }
     }
 
     pub(super) fn json(status: u16, body: impl Into<Bytes>) -> Self {
@@ -102,6 +112,7 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
+        302 => "Found",
         401 => "Unauthorized",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
@@ -132,6 +143,7 @@ impl Sent {
             Mark::None => {}
             Mark::Start(numbers) | Mark::Final(numbers) => self.usage = Some(numbers),
             Mark::Terminal => self.terminal = true,
+            Mark::Last(numbers) => (self.usage, self.terminal) = (Some(numbers), true),
         }
     }
 }

@@ -7,10 +7,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::reply::{self, Next, Reply, Sent};
-use super::state::{Call, Mock};
+use super::reply::{self, Next, Sent};
+use super::state::Mock;
 use super::wire::{Connection, Request};
-use super::{anthropic, control, oauth, windows};
+use super::{control, route};
 
 /// Serves until told to stop; the connections end with it.
 pub(super) async fn accept(listener: TcpListener, mock: Arc<Mock>, mut stopped: watch::Receiver<bool>) {
@@ -54,12 +54,14 @@ async fn connection(stream: TcpStream, mock: Arc<Mock>) {
 /// A call as the vendor sees it: answered, perhaps broken, and written down.
 async fn vendor_call(connection: &mut Connection, mock: &Mock, request: &Request) -> Next {
     let call = mock.call(request);
-    let mut answer = route(mock, &call, request);
+    let mut answer = route::route(mock, &call, request);
     let fault = mock.fault(&call, request.path());
     if let Some(fault) = &fault {
-        answer = fault.apply(answer);
+        answer = fault.apply(answer, call.dialect);
     }
-    answer.headers.push(("request-id".into(), call.id()));
+    if let Some(name) = call.dialect.id_header() {
+        answer.headers.push((name.into(), call.id()));
+    }
     let logged = mock.log_start(&call, request, &answer, fault.map(|fault| fault.kind));
     let mut sent = Sent::default();
     let next = reply::send(connection, answer, &mut sent).await;
@@ -67,17 +69,4 @@ async fn vendor_call(connection: &mut Connection, mock: &Mock, request: &Request
         mock.log_end(&call, sent);
     }
     next
-}
-
-fn route(mock: &Mock, call: &Call, request: &Request) -> Reply {
-    match (request.method(), request.path()) {
-        ("POST", "/v1/messages") => anthropic::messages(mock, call, request),
-        ("POST", "/v1/messages/count_tokens") => anthropic::count_tokens(mock, call, request),
-        ("GET", path) if path == "/v1/models" || path.starts_with("/v1/models/") => anthropic::models(call, path),
-        ("POST", "/v1/oauth/token") => oauth::token(mock, request),
-        ("GET", "/api/oauth/usage") => windows::usage(mock, call),
-        ("GET", "/api/oauth/profile") => oauth::profile(mock, call),
-        ("HEAD" | "GET", "/") => Reply::json(200, ""),
-        _ => anthropic::error(404, "not_found_error", "unknown path"),
-    }
 }

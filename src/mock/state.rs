@@ -10,10 +10,13 @@ use bytes::Bytes;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::credential;
+use super::dialect::Dialect;
 use super::faults::{Fault, FaultKind, FaultRule};
 use super::log::{Entry, Log};
 use super::oauth::Tokens;
 use super::reply::{Body, Mark, Piece, Reply, Sent};
+use super::stored::Stored;
 use super::windows::Windows;
 use super::wire::Request;
 
@@ -24,6 +27,8 @@ pub(super) struct Call {
     pub(super) credential: String,
     /// The call uses an OAuth token.
     pub(super) oauth: bool,
+    /// What is spoken on its path.
+    pub(super) dialect: Dialect,
 }
 
 impl Call {
@@ -121,6 +126,7 @@ pub(super) struct Mock {
     log: Mutex<Log>,
     pub(super) tokens: Mutex<Tokens>,
     pub(super) windows: Mutex<Windows>,
+    pub(super) stored: Mutex<Stored>,
     clock: Clock,
 }
 
@@ -139,6 +145,7 @@ impl Mock {
             log: Mutex::default(),
             tokens: Mutex::default(),
             windows: Mutex::default(),
+            stored: Mutex::default(),
             clock: Clock::system(),
         }
     }
@@ -148,10 +155,15 @@ impl Mock {
     }
 
     pub(super) fn call(&self, request: &Request) -> Call {
-        let bearer = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        let credential = bearer.or_else(|| request.header("x-api-key")).unwrap_or_default().trim().to_owned();
-        let oauth = bearer.is_some() && request.header("anthropic-beta").is_some_and(|betas| betas.contains("oauth-"));
-        Call { number: self.calls.fetch_add(1, Ordering::Relaxed) + 1, credential, oauth }
+        let dialect = Dialect::of(request.path());
+        let (credential, bearer) = credential::presented(request);
+        let oauth = bearer
+            && match dialect {
+                Dialect::Codex | Dialect::CodeAssist => true,
+                _ if request.path().starts_with("/a/") || request.path().starts_with("/o/") => true,
+                _ => request.header("anthropic-beta").is_some_and(|betas| betas.contains("oauth-")),
+            };
+        Call { number: self.calls.fetch_add(1, Ordering::Relaxed) + 1, credential, oauth, dialect }
     }
 
     /// A credential is there, and is no token that this mock has ended.
@@ -251,12 +263,13 @@ impl Mock {
         let entry = Entry {
             number: call.number,
             id: call.id(),
+            dialect: call.dialect,
             credential: call.credential.clone(),
             method: request.method().to_owned(),
             path: request.path().to_owned(),
             query: request.target().split_once('?').map(|(_, query)| query.to_owned()),
             headers: request.headers().map(owned).collect(),
-            model: super::prompt::Prompt::read(&request.body).map(|prompt| prompt.model().to_owned()),
+            model: credential::model(request),
             body_bytes: request.body.len(),
             body_sha256: hex::encode(Sha256::digest(&request.body)),
             fault,
@@ -279,6 +292,6 @@ impl Mock {
     }
 
     pub(super) fn limit_headers(&self, call: &Call) -> Vec<(Cow<'static, str>, String)> {
-        locked(&self.windows).headers(&call.credential, call.oauth, self.now_ms())
+        locked(&self.windows).headers(call, self.now_ms())
     }
 }

@@ -1,4 +1,4 @@
-//! The vendor windows that the mock reports, in headers and at the usage endpoint. Fixed until a test sets them.
+//! The vendor windows that the mock reports, in headers and at the usage endpoints. Fixed until a test sets them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use actors::domain::time::{DAY, HOUR, SECOND, Timestamp};
 use serde::Deserialize;
 
-use super::anthropic::error;
+use super::dialect::Dialect;
 use super::reply::Reply;
 use super::state::{Call, Mock, locked};
 
@@ -36,6 +36,21 @@ pub(super) struct SetWindows {
 #[derive(Debug, Default)]
 pub(super) struct Windows(BTreeMap<String, BTreeMap<String, Window>>);
 
+/// Per-minute limits of OpenAI keys.
+const OPENAI: [(&str, &str); 7] = [
+    ("openai-processing-ms", "12"),
+    ("x-ratelimit-limit-requests", "5000"),
+    ("x-ratelimit-remaining-requests", "4999"),
+    ("x-ratelimit-reset-requests", "12ms"),
+    ("x-ratelimit-limit-tokens", "2000000"),
+    ("x-ratelimit-remaining-tokens", "1999000"),
+    ("x-ratelimit-reset-tokens", "30ms"),
+];
+
+fn percent(window: &Window) -> f64 {
+    window.utilization.parse::<f64>().unwrap_or(0.0) * 100.0
+}
+
 fn default_windows() -> BTreeMap<String, Window> {
     let window = |utilization: &str, resets_in: i64| Window {
         utilization: utilization.to_owned(),
@@ -54,8 +69,33 @@ impl Windows {
         self.0.get(credential).or_else(|| self.0.get("")).cloned().unwrap_or_else(default_windows)
     }
 
+    /// What each vendor tells of its limits on an answer. Google and AWS tell nothing.
+    pub(super) fn headers(&self, call: &Call, now_ms: i64) -> Vec<(Cow<'static, str>, String)> {
+        match call.dialect {
+            Dialect::Anthropic => self.anthropic(&call.credential, call.oauth, now_ms),
+            Dialect::Chat | Dialect::Responses => OPENAI.map(|(name, value)| (name.into(), value.to_owned())).into(),
+            Dialect::Codex => self.codex(&call.credential),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The windows by length: the shorter is told as the primary one.
+    fn codex(&self, credential: &str) -> Vec<(Cow<'static, str>, String)> {
+        let mut headers = vec![("x-codex-credits-has-credits".into(), "false".to_owned())];
+        for (name, window) in self.of(credential) {
+            let (rank, minutes) = if name == "5h" { ("primary", 300) } else { ("secondary", 10_080) };
+            let mut push = |field: &str, value: String| headers.push((format!("x-codex-{rank}-{field}").into(), value));
+            push("used-percent", percent(&window).to_string());
+            push("window-minutes", minutes.to_string());
+            if let Some(seconds) = window.resets_in {
+                push("reset-after-seconds", seconds.to_string());
+            }
+        }
+        headers
+    }
+
     /// Unified windows for OAuth tokens, per-minute limits for API keys.
-    pub(super) fn headers(&self, credential: &str, oauth: bool, now_ms: i64) -> Vec<(Cow<'static, str>, String)> {
+    fn anthropic(&self, credential: &str, oauth: bool, now_ms: i64) -> Vec<(Cow<'static, str>, String)> {
         if !oauth {
             let reset = Timestamp(now_ms + 60 * SECOND).to_rfc3339();
             return vec![
@@ -85,7 +125,7 @@ impl Windows {
 /// `GET /api/oauth/usage`: the same windows, in percent.
 pub(super) fn usage(mock: &Mock, call: &Call) -> Reply {
     if !mock.is_authorized(call) {
-        return error(401, "authentication_error", "invalid bearer token");
+        return call.dialect.unauthorized();
     }
     let now_ms = mock.now_ms();
     let mut fields = serde_json::Map::new();
@@ -97,8 +137,38 @@ pub(super) fn usage(mock: &Mock, call: &Call) -> Reply {
             other => other,
         };
         let resets_at = window.resets_in.map(|seconds| Timestamp(now_ms + seconds * SECOND).to_rfc3339());
-        let percent = window.utilization.parse::<f64>().unwrap_or(0.0) * 100.0;
-        fields.insert(name.to_owned(), serde_json::json!({"utilization": percent, "resets_at": resets_at}));
+        let window = serde_json::json!({"utilization": percent(&window), "resets_at": resets_at});
+        fields.insert(name.to_owned(), window);
     }
     Reply::json(200, serde_json::Value::Object(fields).to_string())
+}
+
+/// `GET /backend-api/wham/usage`: the same windows as Codex tells them.
+pub(super) fn codex_usage(mock: &Mock, call: &Call) -> Reply {
+    if !mock.is_authorized(call) {
+        return call.dialect.unauthorized();
+    }
+    let now = mock.now_ms() / SECOND;
+    let mut limit = serde_json::json!({"allowed": true, "limit_reached": false});
+    for (name, window) in locked(&mock.windows).of(&call.credential) {
+        let (rank, seconds) = if name == "5h" { ("primary_window", 18_000) } else { ("secondary_window", 604_800) };
+        if percent(&window) >= 100.0 {
+            limit["limit_reached"] = true.into();
+            limit["allowed"] = false.into();
+        }
+        limit[rank] = serde_json::json!({"used_percent": percent(&window), "limit_window_seconds": seconds,
+            "reset_after_seconds": window.resets_in, "reset_at": window.resets_in.map(|after| now + after)});
+    }
+    Reply::json(200, serde_json::json!({"plan_type": "plus", "rate_limit": limit}).to_string())
+}
+
+/// What `retrieveUserQuota` tells: one bucket a model, as full as the 5-hour window.
+pub(super) fn google_quota(mock: &Mock, call: &Call) -> serde_json::Value {
+    let windows = locked(&mock.windows).of(&call.credential);
+    let used = windows.get("5h").map_or(0.0, percent) / 100.0;
+    let reset = windows.get("5h").and_then(|window| window.resets_in).unwrap_or_default();
+    let reset = Timestamp(mock.now_ms() + reset * SECOND).to_rfc3339();
+    let bucket = |model: &str| serde_json::json!({"modelId": model, "remainingAmount": "900", "remainingFraction": 1.0 - used, "resetTime": reset});
+    let buckets = ["gemini-2.5-pro", "gemini-2.5-flash"].map(bucket);
+    serde_json::json!({"buckets": buckets})
 }

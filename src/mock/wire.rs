@@ -18,6 +18,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    #[cfg(test)]
+    pub(super) fn of(head: String, body: &'static str) -> Self {
+        Self { head, body: Bytes::from_static(body.as_bytes()) }
+    }
+
     fn word(&self, number: usize) -> &str {
         self.head.lines().next().and_then(|line| line.split(' ').nth(number)).unwrap_or_default()
     }
@@ -30,8 +35,10 @@ impl Request {
         self.word(1)
     }
 
+    /// Without query. Factory's relay lies under a folder of its own, which says nothing.
     pub(super) fn path(&self) -> &str {
-        self.target().split('?').next().unwrap_or_default()
+        let path = self.target().split('?').next().unwrap_or_default();
+        path.strip_prefix("/api/llm").filter(|rest| rest.starts_with('/')).unwrap_or(path)
     }
 
     /// Header lines as sent: names in the client's case, in order.

@@ -4,19 +4,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actors::domain::account::{AccountKind, Service};
+use actors::domain::account::{AccountKind, Platform, Service};
 use actors::domain::estimate::{RecentOutputs, output_tokens};
 use actors::domain::id::{AccountId, AttemptId, KeyId};
 use actors::domain::key::KeyPolicy;
 use actors::domain::model::lookup_name;
 use actors::domain::money::Nanos;
 use actors::domain::price::{PriceVersion, effective_ppm, estimate};
-use actors::domain::route::{AdmissionRequest, Endpoint, RouteRequest};
+use actors::domain::route::{AdmissionRequest, RouteRequest};
 use actors::domain::settings::{Settings, UnknownModel};
 use actors::domain::time::Timestamp;
 
 use super::{Relay, RelayError, RelayRequest};
-use crate::upstream;
 
 /// Pairs of key and model remembered per worker; beyond it the memory starts afresh.
 const HISTORY_PAIRS: usize = 4_096;
@@ -66,9 +65,9 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
     if !request.key.allows_model(&request.model) {
         return Err(RelayError::ModelNotAllowed);
     }
-    let service = request.forced.unwrap_or(AccountKind::ClaudeConsole).service();
+    let service = request.forced.map_or_else(|| main_service(request.platform), AccountKind::service);
     let price = price_of(relay, service, &request.model, request.arrival.at);
-    if price.is_none() && request.endpoint == Endpoint::Generate && settings.unknown_model == UnknownModel::Block {
+    if price.is_none() && request.endpoint.is_billable() && settings.unknown_model == UnknownModel::Block {
         relay.metrics().unpriced_requests_total(&request.model).inc();
         return Err(RelayError::ModelNotPriced);
     }
@@ -88,6 +87,16 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
         caller_ppm,
         output,
     })
+}
+
+/// The service whose prices stand for a platform before an account is chosen.
+const fn main_service(platform: Platform) -> Service {
+    match platform {
+        Platform::Claude => Service::Claude,
+        Platform::OpenAi => Service::OpenAi,
+        Platform::Gemini => Service::Gemini,
+        Platform::Droid => Service::Droid,
+    }
 }
 
 /// The multiplier of a service.
@@ -139,13 +148,12 @@ pub fn question(
     settings: &Settings,
 ) -> RouteRequest {
     let billable = request.endpoint.is_billable();
-    let (kinds, native) = upstream::kinds(request.endpoint, request.client, false);
     RouteRequest {
         attempt: AttemptId { request: request.arrival.request, number },
         platform: request.platform,
         forced: request.forced,
-        kinds,
-        native,
+        kinds: request.kinds,
+        native: request.native,
         endpoint: request.endpoint,
         model: Arc::clone(&request.model),
         family: request.family.clone(),

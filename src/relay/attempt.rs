@@ -150,7 +150,12 @@ impl Run {
             let outcome = if answer.status < 500 { Outcome::ClientError } else { Outcome::UpstreamError };
             let mut answer = *answer;
             self.settlement.bytes_out = answer.body.len() as u64;
-            super::answer::limit_headers(self.settlement.limits(), &mut answer.headers);
+            super::answer::limit_headers(
+                self.settlement.request.client.dialect,
+                self.settlement.limits(),
+                self.settlement.relay.now(),
+                &mut answer.headers,
+            );
             self.settlement.finish(&End::failed(answer.status, "upstream_refused", outcome));
             return Ok(Served::Whole(answer));
         }
@@ -168,7 +173,7 @@ impl Run {
     }
 
     fn finish(&mut self, error: &RelayError) {
-        let status = crate::dialect::anthropic::error::status_and_type(error.condition()).0;
+        let status = crate::dialect::error::status(self.settlement.request.client.dialect, error.condition());
         self.settlement.finish(&End::failed(status, error.condition(), outcome_of(error)));
     }
 }
@@ -183,6 +188,7 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
     match error {
         E::BadRequest(_) | E::BodyTooLarge | E::UnsupportedEncoding | E::SlowBody | E::NotFound => Outcome::ClientError,
         E::KeyMissing | E::KeyInvalid | E::KeyDisabled | E::KeyExpired | E::OwnerDisabled => Outcome::Refused,
+        E::Unsupported(_) | E::TranslationOff | E::NotServed => Outcome::ClientError,
         E::PermissionDenied | E::ModelNotAllowed | E::ModelNotPriced => Outcome::Refused,
         E::JournalUnavailable | E::KeysUnavailable => Outcome::InternalError,
         E::Shed => Outcome::NoAccount,

@@ -1,26 +1,28 @@
 //! One account's turn: prepare, send, judge; and the repeats that stay on the same account (a replaced token, stripped
 //! thinking blocks, a pool behind one key).
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use actors::domain::verdict::{Judgement, Verdict};
+use actors::guard::Lease;
 use bytes::Bytes;
 
-use super::RelayError;
 use super::answer::{WholeAnswer, id_headers};
+use super::error::render;
 use super::hold::{self, OpenStream};
-use super::settle::{End, Settlement};
-use crate::dialect::anthropic::answer as message;
-use crate::dialect::edit;
-use crate::dialect::model_name::rename_answer;
+use super::settle::Settlement;
+use super::{Relay, RelayError, RelayRequest, whole};
+use crate::dialect::{Surface, Wire, edit, error, wire};
 use crate::transport::{OutboundAnswer, OutboundCall, TransportError};
-use crate::upstream::{self, AnswerHead, Inbound};
+use crate::upstream::{self, AnswerHead, Inbound, Outbound, PrepareError};
 
 /// A pool behind one account is asked again this often, after this pause.
 const POOL_RETRIES: u32 = 3;
 const POOL_PAUSE: Duration = Duration::from_millis(500);
-/// Largest complete answer.
-const LARGEST_ANSWER: usize = 256 * 1024 * 1024;
+/// Where vendors put their request ids.
+const UPSTREAM_IDS: [&str; 4] = ["request-id", "x-request-id", "x-amzn-requestid", "apim-request-id"];
 
 /// What came of one account.
 pub enum Reply {
@@ -116,14 +118,14 @@ async fn replace_token(settlement: &mut Settlement) -> bool {
 
 /// One upstream call.
 async fn once(settlement: &mut Settlement, strip_thinking: bool) -> Reply {
-    let outbound = match outbound(settlement, strip_thinking) {
+    let (outbound, way) = match outbound(settlement, strip_thinking) {
         Ok(outbound) => outbound,
         Err(failure) => return Reply::Failed(failure),
     };
     note_overhead(settlement);
     match settlement.relay.egress().send(outbound).await {
-        Ok(answer) => judge(settlement, answer).await,
-        Err(error) => Reply::Failed(transport_failure(&error)),
+        Ok(answer) => judge(settlement, answer, way).await,
+        Err(error) => Reply::Failed(transport_failure(settlement, &error)),
     }
 }
 
@@ -138,7 +140,7 @@ fn note_overhead(settlement: &Settlement) {
 }
 
 /// Builds the call, or says why this account cannot make it.
-fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<OutboundCall, Failure> {
+fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<(OutboundCall, Way), Failure> {
     let Some(lease) = &settlement.lease else { return Err(Failure::of(Judgement::of(Verdict::Server))) };
     let (request, shared) = (&settlement.request, settlement.relay.shared());
     let proxy = match lease.account.proxy {
@@ -151,31 +153,21 @@ fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<OutboundCal
             Some(known.ok_or_else(|| Failure::of(Judgement::of(Verdict::Proxy)))?)
         }
     };
-    let body = request.body();
-    let inbound = Inbound {
-        endpoint: request.endpoint,
-        method: request.http.method(),
-        client: request.client,
-        translated: false,
-        tail: "",
-        query: Some(request.http.query_string()).filter(|query| !query.is_empty()),
-        headers: request.headers(),
-        body: &body,
-        model: &request.model,
-        model_span: Some(request.model_span.clone()),
-        stream: request.stream,
-        strip_thinking,
-        now: settlement.relay.now(),
-    };
-    let prepared = (upstream::adapter(lease.account.kind).prepare)(&inbound, &lease.account, &lease.credential)
-        .map_err(|error| {
+    let prepared = prepare(&settlement.relay, request, lease, strip_thinking).map_err(|error| match error {
+        Unprepared::Account(error) => {
             tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
             Failure::of(Judgement::of(Verdict::Server))
-        })?;
+        }
+        Unprepared::Request(error) => own_failure(settlement, &error),
+    })?;
     for edit in &prepared.edits {
         settlement.relay.metrics().relay_edits(*edit).inc();
     }
-    Ok(OutboundCall {
+    let way = Way {
+        upstream: (upstream::adapter(lease.account.kind).surface)(request.client.dialect),
+        hide_usage: prepared.edits.contains(&"chat.include_usage"),
+    };
+    let call = OutboundCall {
         account: lease.account.id,
         method: prepared.method,
         url: prepared.url,
@@ -184,7 +176,91 @@ fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<OutboundCal
         proxy,
         connect_timeout: seconds(settlement.settings.connect_s),
         first_byte_timeout: seconds(settlement.settings.first_byte_s),
-    })
+    };
+    Ok((call, way))
+}
+
+/// How an answer comes back.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// What the upstream speaks.
+    pub upstream: Surface,
+    /// We asked for a usage chunk that the client did not ask for.
+    pub hide_usage: bool,
+}
+
+/// Why a call could not be prepared.
+pub enum Unprepared {
+    /// The account's configuration is at fault.
+    Account(PrepareError),
+    /// The request cannot be said in the account's dialect.
+    Request(RelayError),
+}
+
+/// The request for a leased account, translated where the account speaks another dialect.
+///
+/// # Errors
+/// See [`Unprepared`].
+pub fn prepare(
+    relay: &Relay,
+    request: &RelayRequest,
+    lease: &Lease,
+    strip_thinking: bool,
+) -> Result<Outbound, Unprepared> {
+    let adapter = upstream::adapter(lease.account.kind);
+    let speaks = (adapter.surface)(request.client.dialect);
+    let translated = speaks.dialect != request.client.dialect;
+    let own = request.body();
+    let upstream_model = lease.account.upstream_model(&request.model);
+    let mut headers = Cow::Borrowed(request.headers());
+    let opened = !translated && request.client.wire == Wire::Bedrock && speaks.wire == Wire::Plain;
+    let body = if translated {
+        request.translations.body(request, speaks.dialect, upstream_model).map_err(Unprepared::Request)?
+    } else if opened {
+        open_envelope(&own, upstream_model, request.stream, headers.to_mut()).map_err(Unprepared::Request)?
+    } else {
+        own
+    };
+    let call = Inbound {
+        endpoint: request.endpoint,
+        method: request.http.method(),
+        client: if translated || opened { Surface::plain(speaks.dialect) } else { request.client },
+        translated,
+        tail: &request.tail,
+        query: Some(request.http.query_string()).filter(|query| !query.is_empty() && !translated),
+        headers: &headers,
+        body: &body,
+        model: if translated || opened { upstream_model } else { &request.model },
+        // What was written anew names the upstream's model already.
+        model_span: request.model_span.clone().filter(|_| !translated && !opened),
+        stream: request.stream,
+        strip_thinking,
+        now: relay.now(),
+    };
+    (adapter.prepare)(&call, &lease.account, &lease.credential).map_err(Unprepared::Account)
+}
+
+/// A Bedrock client's body for an account that speaks plain Anthropic; its betas move to the header.
+fn open_envelope(body: &[u8], model: &str, stream: bool, headers: &mut HeaderMap) -> Result<Bytes, RelayError> {
+    let not_json = || RelayError::BadRequest("the request body is not a JSON object".to_owned());
+    let opened = wire::request::open(body, model, stream).ok_or_else(not_json)?;
+    if let Ok(betas) = HeaderValue::from_str(&opened.betas.join(",")) {
+        if !opened.betas.is_empty() {
+            headers.insert(HeaderName::from_static("anthropic-beta"), betas);
+        }
+    }
+    Ok(opened.body)
+}
+
+/// A failure that is the client's own: told in its dialect, no account is to blame.
+fn own_failure(settlement: &Settlement, error: &RelayError) -> Failure {
+    let request = &settlement.request;
+    let (status, body) = render(request.client, error, request.arrival.request);
+    let mut headers = id_headers(request.client.dialect, request.arrival.request, request.headers());
+    headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    headers.push((HeaderName::from_static("x-quotalane-error"), HeaderValue::from_static(error.condition())));
+    let answer = Some(Box::new(WholeAnswer { status, headers, body: Bytes::from(body) }));
+    Failure { judgement: Judgement::of(Verdict::Client), answer, no_answer: false }
 }
 
 /// A setting in seconds.
@@ -192,34 +268,28 @@ pub fn seconds(count: i64) -> Duration {
     Duration::from_secs(count.unsigned_abs())
 }
 
-fn transport_failure(error: &TransportError) -> Failure {
+fn transport_failure(settlement: &Settlement, error: &TransportError) -> Failure {
     let verdict = match error {
         e if e.is_proxy() => Verdict::Proxy,
-        TransportError::TooLarge => Verdict::Client,
+        TransportError::TooLarge => return own_failure(settlement, &RelayError::BodyTooLarge),
         TransportError::Malformed(_) | TransportError::Invalid(_) | TransportError::Blocked(_) => Verdict::Server,
         _ => Verdict::Timeout,
     };
     tracing::debug!(error = error.label(), "upstream call failed");
     let no_answer = !matches!(error, TransportError::ConnectTimeout | TransportError::FirstByteTimeout);
-    let answer = (verdict == Verdict::Client).then(|| {
-        let body = Bytes::from_static(
-            br#"{"type":"error","error":{"type":"request_too_large","message":"the request body is too large"}}"#,
-        );
-        Box::new(WholeAnswer { status: 413, headers: Vec::new(), body })
-    });
-    Failure { judgement: Judgement::of(verdict), answer, no_answer }
+    Failure { judgement: Judgement::of(verdict), answer: None, no_answer }
 }
 
 /// Sorts an answer by its head: an error, a stream, or a message.
-async fn judge(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
+async fn judge(settlement: &mut Settlement, answer: OutboundAnswer, way: Way) -> Reply {
     note_head(settlement, &answer);
     if !(200..300).contains(&answer.status) {
-        return Reply::Failed(refused(settlement, answer).await);
+        return Reply::Failed(refused(settlement, answer, way).await);
     }
     if settlement.request.stream {
-        hold::until_content(settlement, answer).await
+        hold::until_content(settlement, answer, way).await
     } else {
-        whole(settlement, answer).await
+        whole::whole(settlement, answer, way).await
     }
 }
 
@@ -229,14 +299,16 @@ fn note_head(settlement: &mut Settlement, answer: &OutboundAnswer) {
     let Some(attempt) = &mut settlement.attempt else { return };
     attempt.status = Some(answer.status);
     attempt.ttfb_ms = Some(attempt.elapsed_ms());
-    attempt.upstream_request_id =
-        answer.headers.get("request-id").and_then(|id| id.to_str().ok()).map(|id| id.chars().take(128).collect());
+    attempt.upstream_request_id = UPSTREAM_IDS
+        .iter()
+        .find_map(|name| answer.headers.get(*name)?.to_str().ok())
+        .map(|id| id.chars().take(128).collect());
     attempt.windows = (upstream::adapter(kind).windows)(&answer.headers, now);
     settlement.relay.metrics().upstream_ttfb(kind.service()).observe(attempt.started.elapsed().as_secs_f64());
 }
 
 /// An answer with an error status. What is the client's own fault goes back to it unchanged.
-async fn refused(settlement: &mut Settlement, answer: OutboundAnswer) -> Failure {
+async fn refused(settlement: &mut Settlement, answer: OutboundAnswer, way: Way) -> Failure {
     let OutboundAnswer { status, headers, body } = answer;
     let body = body.drain_error().await;
     if let Some(attempt) = &mut settlement.attempt {
@@ -249,17 +321,12 @@ async fn refused(settlement: &mut Settlement, answer: OutboundAnswer) -> Failure
         judgement.verdict,
         Verdict::Client | Verdict::ThinkingSignature | Verdict::NotALimit | Verdict::ModelUnknown
     );
-    let answer = theirs.then(|| Box::new(client_answer(settlement, status, &headers, body)));
+    let answer = theirs.then(|| Box::new(passed_on(settlement, status, &headers, body, way)));
     Failure { judgement, answer, no_answer: false }
 }
 
 /// The part of an answer that an adapter judges.
-pub fn head_of<'a>(
-    settlement: &'a Settlement,
-    status: u16,
-    headers: &'a actix_web::http::header::HeaderMap,
-    body: &'a [u8],
-) -> AnswerHead<'a> {
+pub fn head_of<'a>(settlement: &'a Settlement, status: u16, headers: &'a HeaderMap, body: &'a [u8]) -> AnswerHead<'a> {
     AnswerHead {
         status,
         headers,
@@ -271,49 +338,24 @@ pub fn head_of<'a>(
     }
 }
 
-/// An upstream's answer with the headers that the client may see.
-fn client_answer(
-    settlement: &Settlement,
-    status: u16,
-    headers: &actix_web::http::header::HeaderMap,
-    body: Bytes,
-) -> WholeAnswer {
-    let mut ours = id_headers(settlement.request.arrival.request, settlement.request.headers());
-    ours.extend(settlement.upstream_headers(headers));
-    WholeAnswer { status, headers: ours, body }
+/// The upstream's own words about the client's fault: unchanged in the same dialect, else in the client's envelope.
+fn passed_on(settlement: &Settlement, status: u16, headers: &HeaderMap, body: Bytes, way: Way) -> WholeAnswer {
+    let request = &settlement.request;
+    if way.upstream == request.client {
+        return client_answer(settlement, status, headers, body);
+    }
+    let read = error::theirs(way.upstream.dialect, &body).unwrap_or_default();
+    let (status, body) = error::reword(request.client, status, &read, &request.arrival.request.to_string());
+    let mut answer = client_answer(settlement, status, headers, Bytes::from(body));
+    answer.headers.retain(|(name, _)| *name != CONTENT_TYPE);
+    answer.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    answer
 }
 
-/// A complete message: read to its end, checked, settled, and only then given away.
-async fn whole(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
-    let OutboundAnswer { status, headers, body } = answer;
-    let body = match body.collect(LARGEST_ANSWER, seconds(settlement.settings.total_s)).await {
-        Ok(body) => body,
-        Err(TransportError::TotalTimeout | TransportError::IdleTimeout) => {
-            return Reply::Failed(Failure::of(Judgement::of(Verdict::Timeout)));
-        }
-        Err(_) => return Reply::Failed(Failure::of(Judgement::of(Verdict::Server))),
-    };
-    let Some(lease) = &settlement.lease else {
-        return Reply::Failed(Failure::of(Judgement::of(Verdict::Server)));
-    };
-    let Some(read) = message::parse(&body) else {
-        let head = head_of(settlement, status, &headers, &body);
-        let judgement = (upstream::adapter(lease.account.kind).classify)(&head, &lease.account);
-        let verdict = if judgement.verdict == Verdict::Ok { Verdict::Server } else { judgement.verdict };
-        return Reply::Failed(Failure::of(Judgement { verdict, ..judgement }));
-    };
-    let body = settlement.renamed_model().map_or(body.clone(), |name| rename_answer(&body, name));
-    if let Some(attempt) = &mut settlement.attempt {
-        attempt.bytes = body.len() as u64;
-        attempt.ttft_ms = Some(attempt.elapsed_ms());
-        attempt.usage = read.usage;
-        attempt.usage_final = attempt.usage.is_some();
-        attempt.output = read.output;
-        attempt.content_sent = true;
-    }
-    let mut answer = client_answer(settlement, status, &headers, body);
-    super::answer::limit_headers(settlement.limits(), &mut answer.headers);
-    settlement.bytes_out = answer.body.len() as u64;
-    settlement.finish(&End::ok(status));
-    Reply::Whole(answer)
+/// An upstream's answer with the headers that the client may see.
+pub fn client_answer(settlement: &Settlement, status: u16, headers: &HeaderMap, body: Bytes) -> WholeAnswer {
+    let request = &settlement.request;
+    let mut ours = id_headers(request.client.dialect, request.arrival.request, request.headers());
+    ours.extend(settlement.upstream_headers(headers));
+    WholeAnswer { status, headers: ours, body }
 }

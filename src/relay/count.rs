@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actors::domain::account::KindSet;
 use actors::domain::id::AccountId;
 use actors::domain::time::Timestamp;
 use actors::domain::verdict::{AttemptReport, Judgement, Verdict};
@@ -11,11 +12,11 @@ use bytes::Bytes;
 
 use super::admit::{self, Plan};
 use super::answer::{Headers, WholeAnswer, id_headers};
-use super::call::seconds;
+use super::call::{prepare, seconds};
 use super::{Relay, RelayError, RelayRequest};
-use crate::dialect::anthropic::answer;
+use crate::dialect::count;
 use crate::transport::{OutboundCall, TransportError};
-use crate::upstream::{self, AnswerHead, Inbound};
+use crate::upstream::{self, AnswerHead};
 
 /// Accounts asked before the estimate is given.
 const ATTEMPTS: u32 = 2;
@@ -29,6 +30,9 @@ const LARGEST: usize = 1024 * 1024;
 pub async fn count_tokens(relay: &Relay, request: &RelayRequest) -> Result<WholeAnswer, RelayError> {
     let settings = relay.settings();
     let plan = admit::plan(relay, request, &settings)?;
+    if request.kinds.and(KindSet::of_platform(request.platform)).is_empty() {
+        return Ok(estimated(request));
+    }
     let mut excluded = Vec::new();
     for number in 1..=ATTEMPTS {
         match ask(relay, request, &plan, number, &excluded).await {
@@ -72,7 +76,9 @@ async fn send(
     let (status, headers) = (head.status, head.headers);
     let timeout = seconds(relay.settings().total_s);
     let body = head.body.collect(LARGEST, timeout).await.map_err(|error| failed(&error))?;
-    if status == 200 && answer::count_of_json(&body).is_some() {
+    let speaks = (upstream::adapter(lease.account.kind).surface)(request.client.dialect);
+    if let Some(tokens) = count::tokens(&body).filter(|_| status == 200) {
+        let body = if speaks == request.client { body } else { count::body(request.client, tokens).into() };
         return Ok((Judgement::of(Verdict::Ok), Some(whole(request, 200, Vec::new(), body))));
     }
     let answer = AnswerHead {
@@ -87,7 +93,7 @@ async fn send(
     let judgement = (upstream::adapter(lease.account.kind).classify)(&answer, &lease.account);
     // A relay without this endpoint answers 404: that is no fault of the account, and our estimate serves.
     let judgement = if status == 404 { Judgement::of(Verdict::Client) } else { judgement };
-    let theirs = judgement.verdict == Verdict::Client && status != 404;
+    let theirs = judgement.verdict == Verdict::Client && status != 404 && speaks == request.client;
     let headers_of = upstream::adapter(lease.account.kind).response_headers;
     let passed = theirs.then(|| whole(request, status, headers_of(&headers, false), body));
     Ok((judgement, passed))
@@ -103,23 +109,7 @@ fn outbound(relay: &Relay, request: &RelayRequest, lease: &Lease) -> Option<Outb
         None => None,
         Some(id) => Some(relay.shared().proxies.load().get(&id).cloned()?),
     };
-    let body = request.body();
-    let inbound = Inbound {
-        endpoint: request.endpoint,
-        method: request.http.method(),
-        client: request.client,
-        translated: false,
-        tail: "",
-        query: Some(request.http.query_string()).filter(|query| !query.is_empty()),
-        headers: request.headers(),
-        body: &body,
-        model: &request.model,
-        model_span: Some(request.model_span.clone()),
-        stream: false,
-        strip_thinking: false,
-        now: relay.now(),
-    };
-    let prepared = (upstream::adapter(lease.account.kind).prepare)(&inbound, &lease.account, &lease.credential).ok()?;
+    let prepared = prepare(relay, request, lease, false).ok()?;
     Some(OutboundCall {
         account: lease.account.id,
         method: prepared.method,
@@ -153,7 +143,7 @@ fn report(
 }
 
 fn whole(request: &RelayRequest, status: u16, mut theirs: Headers, body: Bytes) -> WholeAnswer {
-    let mut headers = id_headers(request.arrival.request, request.headers());
+    let mut headers = id_headers(request.client.dialect, request.arrival.request, request.headers());
     headers.append(&mut theirs);
     if !headers.iter().any(|(name, _)| name == "content-type") {
         headers.push((HeaderName::from_static("content-type"), HeaderValue::from_static("application/json")));
@@ -162,7 +152,7 @@ fn whole(request: &RelayRequest, status: u16, mut theirs: Headers, body: Bytes) 
 }
 
 fn estimated(request: &RelayRequest) -> WholeAnswer {
-    let mut answer = whole(request, 200, Vec::new(), answer::count_body(request.input_estimate).into());
+    let mut answer = whole(request, 200, Vec::new(), count::body(request.client, request.input_estimate).into());
     let name = HeaderName::from_static("x-quotalane-estimated");
     answer.headers.push((name, HeaderValue::from_static("true")));
     answer

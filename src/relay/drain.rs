@@ -53,14 +53,14 @@ pub fn after_client(flow: Flow) {
 async fn drain(mut flow: Flow, deadline: Instant, most_tokens: u64) {
     flow.settlement.return_permit();
     flow.settlement.flags.push("drained");
-    let already = flow.open.tap.seen().output.tokens();
+    let already = flow.open.pipe.tap.seen().output.tokens();
     let mut until = deadline;
     while let Ok(Some(Ok(chunk))) = timeout_at(until, flow.open.upstream.next()).await {
-        flow.drained(&chunk);
-        if flow.open.tap.seen().output.tokens().saturating_sub(already) > most_tokens {
+        flow.drained(chunk);
+        if flow.open.pipe.tap.seen().output.tokens().saturating_sub(already) > most_tokens {
             break;
         }
-        until = match flow.open.tap.seen().terminal {
+        until = match flow.open.pipe.tap.seen().terminal {
             Terminal::Stop => deadline.min(Instant::now() + AFTER_STOP),
             _ => deadline,
         };

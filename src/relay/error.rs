@@ -1,8 +1,13 @@
 //! What can go wrong before a request has an answer, named by its cause. Each dialect turns it into a status and a body.
 
+use actors::domain::id::RequestId;
 use actors::domain::route::{Refusal, RefusalReason};
 use actors::domain::time::{SECOND, Timestamp};
 use actors::domain::verdict::Verdict;
+use bytes::Bytes;
+
+use crate::dialect::error::{self, OwnError};
+use crate::dialect::{Surface, Wire, anthropic, wire};
 
 /// Why a request has no answer of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +54,15 @@ pub enum RelayError {
     /// The model has no price and unpriced models are refused.
     #[error("the model has no price")]
     ModelNotPriced,
+    /// Something in the request has no counterpart in the dialect of the accounts that would serve it.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The model belongs to another vendor, and requests of this kind are not translated.
+    #[error("requests of this API are not served by another vendor's models here")]
+    TranslationOff,
+    /// No kind of account serves this call for this model.
+    #[error("this call cannot be served for this model")]
+    NotServed,
     /// Admission or scheduling refused.
     #[error("{}", refusal_text(.0))]
     Refused(Refusal),
@@ -103,7 +117,44 @@ fn upstream_text(verdict: Verdict) -> &'static str {
     }
 }
 
+/// Status and body of an error for a client of this surface.
+pub fn render(client: Surface, failure: &RelayError, request: RequestId) -> (u16, Vec<u8>) {
+    let (message, request_id) = (failure.to_string(), request.to_string());
+    let own = own(failure, &message, &request_id);
+    (error::status(client.dialect, failure.condition()), error::body(client, &own))
+}
+
+/// The error in-band, for a client whose stream has begun.
+pub fn render_in_band(client: Surface, failure: &RelayError, request: RequestId) -> Bytes {
+    let (message, request_id) = (failure.to_string(), request.to_string());
+    Bytes::from(in_band(client, &own(failure, &message, &request_id)))
+}
+
+/// An error of our own as the client reads it inside of a stream.
+pub fn in_band(client: Surface, own: &OwnError<'_>) -> Vec<u8> {
+    match client.wire {
+        Wire::Bedrock => wire::error_frame(anthropic::error::status_and_type(own.condition).1, own.message),
+        Wire::Plain | Wire::CodeAssist => error::in_band(client, own),
+    }
+}
+
+fn own<'a>(failure: &RelayError, message: &'a str, request_id: &'a str) -> OwnError<'a> {
+    OwnError {
+        condition: failure.condition(),
+        message,
+        reset_at: failure.reset_at(),
+        retry_after_ms: failure.retry_after_ms(),
+        request_id,
+        money: failure.is_out_of_money(),
+    }
+}
+
 impl RelayError {
+    /// True when a money limit, and no rate, is used up.
+    pub fn is_out_of_money(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if matches!(refusal.reason, RefusalReason::OutOfMoney(_)))
+    }
+
     /// The condition word of `relay-api.md` §3; header `x-quotalane-error`, metric label and request log.
     pub fn condition(&self) -> &'static str {
         match self {
@@ -120,6 +171,8 @@ impl RelayError {
             Self::BodyTooLarge => "body_too_large",
             Self::NotFound => "not_found",
             Self::ModelNotPriced => "model_not_priced",
+            Self::Unsupported(_) => "unsupported_content",
+            Self::TranslationOff | Self::NotServed => "translation_unsupported",
             Self::Refused(refusal) if refusal.reason == RefusalReason::RetryBudget => "no_account",
             Self::Refused(refusal) => refusal.reason.condition(),
             Self::KeysUnavailable | Self::JournalUnavailable => "billing_unavailable",

@@ -11,11 +11,10 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::Headers;
-use super::call::{Failure, Reply, head_of, seconds};
+use super::call::{Failure, Reply, Way, head_of, seconds};
+use super::pipe::{self, Pipe};
 use super::settle::Settlement;
-use crate::dialect;
-use crate::dialect::model_name::ModelRewriter;
-use crate::dialect::tap::{Tap, Terminal};
+use crate::dialect::tap::Terminal;
 use crate::transport::{AnswerBody, IdleTimeout, OutboundAnswer, TransportError};
 use crate::upstream;
 
@@ -28,36 +27,38 @@ const MOST_HELD: usize = 64 * 1024;
 pub struct OpenStream {
     /// What is still to come.
     pub upstream: IdleTimeout<AnswerBody>,
-    /// What was seen so far, the held chunks included.
-    pub tap: Box<dyn Tap>,
-    /// Chunks not yet given to the client.
+    /// What happens to its bytes.
+    pub pipe: Pipe,
+    /// Chunks that have arrived and not yet been given to the client.
     pub held: VecDeque<Bytes>,
-    /// Writes the requested model name back, when the account's map changed it.
-    pub rewriter: Option<ModelRewriter>,
     /// Answer headers for the client.
     pub headers: Headers,
 }
 
 /// Reads a stream up to its first content.
-pub async fn until_content(settlement: &mut Settlement, answer: OutboundAnswer) -> Reply {
+pub async fn until_content(settlement: &mut Settlement, answer: OutboundAnswer, way: Way) -> Reply {
     let OutboundAnswer { status, headers, body } = answer;
-    let Some(kind) = settlement.lease.as_ref().map(|lease| lease.account.kind) else {
-        return Reply::Failed(Failure::of(Judgement::of(Verdict::Server)));
-    };
     if !may_be_stream(&headers) {
         return Reply::Failed(no_stream(settlement, status, &headers, body).await);
     }
+    let plan = pipe::Plan {
+        upstream: way.upstream,
+        client: settlement.request.client,
+        renamed: settlement.renamed_model().map(str::to_owned),
+        hide_usage: way.hide_usage,
+        reply: settlement.reply(),
+    };
+    let Some(pipe) = Pipe::new(plan) else { return Reply::Failed(Failure::of(Judgement::of(Verdict::Server))) };
     let mut open = OpenStream {
         upstream: IdleTimeout::new(body, seconds(settlement.settings.stream_idle_s)),
-        tap: dialect::tap((upstream::adapter(kind).surface)(settlement.request.client.dialect).dialect),
+        pipe,
         held: VecDeque::with_capacity(2),
-        rewriter: settlement.renamed_model().map(ModelRewriter::new),
         headers: settlement.upstream_headers(&headers),
     };
     if let Some(failure) = read_envelope(settlement, &mut open, status, &headers).await {
         return Reply::Failed(failure);
     }
-    note_first_usage(settlement, open.tap.usage());
+    note_first_usage(settlement, open.pipe.tap.usage());
     Reply::Stream(Box::new(open))
 }
 
@@ -93,22 +94,24 @@ async fn read_envelope(
             Err(_) => return None,
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(error))) => return Some(broken(&error)),
-            Ok(None) if open.tap.seen().terminal != Terminal::None => return None,
+            Ok(None) if open.pipe.tap.seen().terminal != Terminal::None => return None,
             Ok(None) => return Some(Failure::of(Judgement::of(Verdict::Server))),
         };
-        open.tap.feed(&chunk);
         held += chunk.len();
         if let Some(attempt) = &mut settlement.attempt {
             attempt.bytes += chunk.len() as u64;
         }
-        open.held.push_back(chunk);
-        if let Some(error) = open.tap.seen().error.as_ref().filter(|error| error.before_content) {
+        match open.pipe.arrive(chunk) {
+            Ok(kept) => open.held.push_back(kept),
+            Err(_) => return Some(Failure::of(Judgement::of(Verdict::Server))),
+        }
+        if let Some(error) = open.pipe.tap.seen().error.as_ref().filter(|error| error.before_content) {
             let lease = settlement.lease.as_ref()?;
             let head = head_of(settlement, status, headers, &[]);
             let embedded = upstream::adapter(lease.account.kind).classify_embedded;
             return Some(Failure::of(embedded(error, &head, &lease.account)));
         }
-        if open.tap.seen().semantic || open.tap.seen().terminal != Terminal::None || held >= MOST_HELD {
+        if open.pipe.tap.seen().semantic || open.pipe.tap.seen().terminal != Terminal::None || held >= MOST_HELD {
             return None;
         }
     }

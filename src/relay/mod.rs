@@ -6,15 +6,20 @@
 //! SQL, and bytes never pass through an actor.
 
 pub mod request;
+pub mod target;
 
 pub mod admit;
 pub mod attempt;
 pub mod call;
 pub mod hold;
+pub mod whole;
+
+pub mod translate;
 
 pub mod answer;
 pub mod drain;
 pub mod pending;
+pub mod pipe;
 pub mod stream;
 pub mod watch;
 
@@ -42,6 +47,7 @@ use arc_swap::ArcSwap;
 pub use error::RelayError;
 use lookup::{KeyLookup, UsageLookup};
 pub use request::{Arrival, RelayRequest};
+pub use target::CallTarget;
 use watch::StallWatch;
 
 use crate::journal::JournalWriter;

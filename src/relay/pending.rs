@@ -12,10 +12,13 @@ use actors::domain::id::RequestId;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::RelayError;
+use super::answer::WholeAnswer;
 use super::attempt::Served;
+use super::error::{in_band, render_in_band};
 use super::stream::Live;
-use crate::dialect::anthropic::error::{ErrorBody, PING, status_and_type};
+use super::{Arrival, RelayError};
+use crate::dialect::error::{self, OwnError};
+use crate::dialect::{Dialect, Surface};
 
 /// The work on a request, not yet done.
 pub type Serving = Pin<Box<dyn Future<Output = Result<Served, RelayError>>>>;
@@ -24,6 +27,8 @@ pub type Serving = Pin<Box<dyn Future<Output = Result<Served, RelayError>>>>;
 pub struct Pending {
     state: State,
     request: RequestId,
+    client: Surface,
+    keepalive: &'static [u8],
     ping: Pin<Box<Sleep>>,
     every: Duration,
     first: bool,
@@ -37,8 +42,13 @@ enum State {
 
 impl Pending {
     /// Goes on with the work, pinging at once and then after each silence.
-    pub fn new(work: Serving, request: RequestId, every: Duration) -> Self {
-        Self { state: State::Waiting(work), request, ping: Box::pin(sleep(every)), every, first: true }
+    ///
+    /// A client that cannot be pinged (binary frames) gets nothing before the answer begins.
+    pub fn new(work: Serving, arrival: &Arrival, every: Duration) -> Self {
+        let (request, client) = (arrival.request, arrival.client);
+        let keepalive = error::keepalive(client).unwrap_or_default();
+        let (ping, first) = (Box::pin(sleep(every)), !keepalive.is_empty());
+        Self { state: State::Waiting(work), request, client, keepalive, ping, every, first }
     }
 
     /// The work is done: stream it, or say in-band what went wrong.
@@ -49,26 +59,31 @@ impl Pending {
                 self.state = State::Live(live);
                 None
             }
-            Ok(Served::Whole(answer)) => Some(error_event(&answer.body)),
-            Err(error) => Some(own_error(self.request, &error)),
+            Ok(Served::Whole(answer)) => Some(self.told(&answer)),
+            Err(error) => Some(render_in_band(self.client, &error, self.request)),
         }
     }
-}
 
-/// An upstream's error body as an event: JSON on one line.
-fn error_event(body: &[u8]) -> Bytes {
-    let mut event = b"event: error\ndata: ".to_vec();
-    event.extend(body.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    event.extend_from_slice(b"\n\n");
-    Bytes::from(event)
-}
-
-fn own_error(request: RequestId, error: &RelayError) -> Bytes {
-    let (_, kind) = status_and_type(error.condition());
-    let (message, request_id) = (error.to_string(), request.to_string());
-    let code = Some(error.condition());
-    let body = ErrorBody { kind, message: &message, code, reset_at: error.reset_at(), request_id: &request_id };
-    Bytes::from(body.to_event())
+    /// An upstream's error body in-band: Anthropic's as it is, on one line.
+    fn told(&self, answer: &WholeAnswer) -> Bytes {
+        if self.client == Surface::plain(Dialect::Anthropic) {
+            let mut event = b"event: error\ndata: ".to_vec();
+            event.extend(answer.body.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+            event.extend_from_slice(b"\n\n");
+            return Bytes::from(event);
+        }
+        let read = error::theirs(self.client.dialect, &answer.body).unwrap_or_default();
+        let request_id = self.request.to_string();
+        let own = OwnError {
+            condition: "bad_request",
+            message: &read.message,
+            reset_at: None,
+            retry_after_ms: None,
+            request_id: &request_id,
+            money: false,
+        };
+        Bytes::from(in_band(self.client, &own))
+    }
 }
 
 impl MessageBody for Pending {
@@ -86,7 +101,7 @@ impl MessageBody for Pending {
                 State::Live(live) => return Pin::new(&mut **live).poll_next(cx),
                 State::Waiting(work) => {
                     if std::mem::take(&mut this.first) {
-                        return Poll::Ready(Some(Ok(Bytes::from_static(PING))));
+                        return Poll::Ready(Some(Ok(Bytes::from_static(this.keepalive))));
                     }
                     work.as_mut().poll(cx)
                 }
@@ -97,10 +112,11 @@ impl MessageBody for Pending {
                         return Poll::Ready(Some(Ok(event)));
                     }
                 }
+                Poll::Pending if this.keepalive.is_empty() => return Poll::Pending,
                 Poll::Pending => {
                     std::task::ready!(this.ping.as_mut().poll(cx));
                     this.ping.as_mut().reset(Instant::now() + this.every);
-                    return Poll::Ready(Some(Ok(Bytes::from_static(PING))));
+                    return Poll::Ready(Some(Ok(Bytes::from_static(this.keepalive))));
                 }
             }
         }

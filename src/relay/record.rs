@@ -216,6 +216,7 @@ pub fn settled(
     let request = &settlement.request;
     let (usage, cost, mut flags) = charge(settlement, attempt, priced);
     flags.extend(settlement.flags.iter().map(|flag| (*flag).to_owned()));
+    flags.extend(request.translations.dropped().into_iter().map(|word| format!("dropped:{word}")));
     let before_attempt = attempt.started_at.since(request.arrival.at);
     RequestRow {
         request: request.arrival.request,
@@ -223,7 +224,7 @@ pub fn settled(
         ended_at: settlement.relay.now(),
         user: request.key.owner.id,
         key: request.key.id,
-        dialect: "anthropic".to_owned(),
+        dialect: request.client.dialect.as_str().to_owned(),
         route: request.arrival.route.to_owned(),
         client: request.program(),
         client_request_id: client_request_id(request.headers()).and_then(|v| v.to_str().ok()).map(str::to_owned),
@@ -286,7 +287,9 @@ fn is_absurd(usage: &Usage, priced: &Priced) -> bool {
 /// Counts a request that has ended, whether or not an upstream was called.
 pub fn ended(relay: &Relay, request: &RelayRequest, service: Option<Service>, outcome: Outcome) {
     let metrics = relay.metrics();
-    metrics.relay_requests(service, DialectLabel::Anthropic, &request.family, outcome, request.stream).inc();
+    metrics
+        .relay_requests(service, DialectLabel::from(request.client.dialect), &request.family, outcome, request.stream)
+        .inc();
     metrics.relay_duration(service, request.stream).observe(request.arrival.instant.elapsed().as_secs_f64());
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
-use actors::domain::account::{AccountKind, Platform};
+use actors::domain::account::{AccountKind, KindSet, Platform};
 use actors::domain::id::{GroupId, RequestId};
 use actors::domain::key::{BindingTarget, KeyPolicy};
 use actors::domain::model::{Family, family_of, lookup_name, split_routing_prefix};
@@ -18,7 +18,9 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::RelayError;
-use crate::dialect::{Dialect, Surface, estimate, peek, session};
+use super::target::{self, CallTarget};
+use super::translate::Translations;
+use crate::dialect::{Dialect, Surface, Wire, estimate, peek, session};
 
 /// When and as what a request came in.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +33,11 @@ pub struct Arrival {
     pub instant: Instant,
     /// Route template, for the request row.
     pub route: &'static str,
+    /// What the client speaks, and so how it is answered.
+    pub client: Surface,
 }
 
-/// A parsed request of the Anthropic dialect.
+/// A parsed request.
 #[derive(Debug)]
 pub struct RelayRequest {
     /// When and as what it came.
@@ -46,20 +50,28 @@ pub struct RelayRequest {
     pub http: HttpRequest,
     /// The decoded body; given up once a stream is committed.
     body: RefCell<Bytes>,
+    /// Its forms in other dialects, made when an account needs them.
+    pub translations: Translations,
     /// Its length.
     pub bytes_in: u64,
-    /// What the account must be able to do.
-    pub endpoint: Endpoint,
     /// What the client speaks.
     pub client: Surface,
+    /// What the account must be able to do.
+    pub endpoint: Endpoint,
+    /// The client's path behind base path and API version.
+    pub tail: String,
     /// The pool.
     pub platform: Platform,
+    /// Kinds of account that can serve it.
+    pub kinds: KindSet,
+    /// Those of them that need no translation.
+    pub native: KindSet,
     /// The name that the client wrote.
     pub model_written: Arc<str>,
     /// The name without routing prefix.
     pub model: Arc<str>,
     /// Where the body has the name: a JSON string literal with its quotes.
-    pub model_span: Range<usize>,
+    pub model_span: Option<Range<usize>>,
     /// Forced by a routing prefix.
     pub forced: Option<AccountKind>,
     /// Family of `model`.
@@ -78,46 +90,52 @@ pub struct RelayRequest {
 
 impl RelayRequest {
     /// Parses the body. Unknown fields, roles and versions are the vendor's business.
+    ///
+    /// # Errors
+    /// When the body is no request of this route, or its model leads to no pool.
     pub fn parse(
         arrival: Arrival,
         key: Arc<KeyPolicy>,
         http: HttpRequest,
         body: Bytes,
-        endpoint: Endpoint,
+        call: CallTarget,
         settings: &Settings,
     ) -> Result<Self, RelayError> {
-        let platform = Platform::Claude;
-        let peeked = peek::peek(&body).map_err(|e| RelayError::BadRequest(e.to_string()))?;
-        if peeked.model.is_empty() {
-            return Err(RelayError::BadRequest("model: field required".to_owned()));
-        }
-        if !peeked.messages {
-            return Err(RelayError::BadRequest("messages: field required".to_owned()));
-        }
-        let routed = split_routing_prefix(&peeked.model);
+        let peeked = read_fields(&http, &body, &call)?;
+        let written = target::model_written(&call, &peeked, &http, &body)?;
+        let routed = split_routing_prefix(&written);
+        let routing = target::routing(&call, &routed, settings)?;
         let session = session::session_value(http.headers(), &peeked, &body)
-            .map(|value| session_hash(platform, key.id, group_of(&key, platform), &value));
-        let billable = endpoint == Endpoint::Generate;
+            .map(|value| session_hash(routing.platform, key.id, group_of(&key, routing.platform), &value));
+        let billable = call.endpoint.is_billable();
         Ok(Self {
             ready: Instant::now(),
             arrival,
-            endpoint,
-            client: Surface::plain(Dialect::Anthropic),
-            platform,
-            model_written: Arc::from(&*peeked.model),
+            client: call.client,
+            endpoint: call.endpoint,
+            tail: call.tail,
+            platform: routing.platform,
+            kinds: routing.kinds,
+            native: routing.native,
             model: Arc::from(routed.name),
-            model_span: peeked.model_span.clone(),
             forced: routed.forced,
             family: family_of(lookup_name(routed.name), &settings.families),
-            stream: peeked.stream && billable,
+            model_span: peeked.model_span.clone(),
+            stream: call.stream.unwrap_or(peeked.stream) && billable,
             max_tokens: peeked.max_tokens,
             session,
-            input_estimate: estimate::input_tokens(&body),
+            input_estimate: if call.endpoint.is_billable() || call.endpoint == Endpoint::CountTokens {
+                estimate::input_tokens(&body)
+            } else {
+                0
+            },
             cache_control: billable && estimate::has_cache_control(&body),
             key,
             http,
             bytes_in: body.len() as u64,
+            model_written: Arc::from(written),
             body: RefCell::new(body),
+            translations: Translations::new(settings.lossy_translation),
         })
     }
 
@@ -129,6 +147,7 @@ impl RelayRequest {
     /// Frees the body: nothing will be sent again.
     pub fn release_body(&self) {
         self.body.take();
+        self.translations.release();
     }
 
     /// Head of the client's request.
@@ -140,6 +159,36 @@ impl RelayRequest {
     pub fn program(&self) -> Option<String> {
         let agent = self.headers().get("user-agent")?.to_str().ok()?;
         Some(agent.chars().take(100).collect())
+    }
+}
+
+/// The fields of a JSON body; none for routes whose body is none (uploads, reading a stored answer).
+fn read_fields<'b>(http: &HttpRequest, body: &'b [u8], call: &CallTarget) -> Result<peek::Peek<'b>, RelayError> {
+    if body.is_empty() && matches!(call.endpoint, Endpoint::Stored | Endpoint::Assist) {
+        return Ok(peek::Peek::default());
+    }
+    if target::is_multipart(http.headers()) && matches!(call.endpoint, Endpoint::Image | Endpoint::Audio) {
+        return Ok(peek::Peek::default());
+    }
+    let peeked = peek::peek(body).map_err(|e| RelayError::BadRequest(e.to_string()))?;
+    let wanted = prompt_field(call);
+    if wanted.is_some_and(|name| !peeked.prompts.contains(&name)) {
+        return Err(RelayError::BadRequest(format!("{}: field required", wanted.unwrap_or_default())));
+    }
+    Ok(peeked)
+}
+
+/// The member without which a body is no request.
+fn prompt_field(call: &CallTarget) -> Option<&'static str> {
+    match (call.endpoint, call.client.dialect, call.client.wire) {
+        (Endpoint::Generate, _, Wire::CodeAssist) => Some("request"),
+        (Endpoint::Generate, Dialect::Gemini, _) => Some("contents"),
+        (Endpoint::Generate | Endpoint::CountTokens, Dialect::Anthropic, Wire::Plain) => Some("messages"),
+        (Endpoint::Generate, Dialect::Anthropic | Dialect::Chat | Dialect::Converse, _) => Some("messages"),
+        // A follow-up by `previous_response_id` or `prompt` may have no input.
+        (Endpoint::Embed, Dialect::Chat, _) => Some("input"),
+        (Endpoint::Complete, ..) => Some("prompt"),
+        _ => None,
     }
 }
 

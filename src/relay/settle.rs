@@ -15,7 +15,7 @@ use actors::domain::money::Nanos;
 use actors::domain::price::effective_ppm;
 use actors::domain::route::StickyResult;
 use actors::domain::settings::{ForwardLimits, Settings};
-use actors::domain::time::Timestamp;
+use actors::domain::time::{SECOND, Timestamp};
 use actors::domain::usage::{AttemptProgress, AttemptRow, RequestStatus, Usage, UsageEvent};
 use actors::domain::verdict::{AttemptReport, Judgement, Verdict};
 use actors::guard::{Hold, Lease, Permit};
@@ -27,6 +27,7 @@ use super::admit::{self, Plan};
 use super::answer::Headers;
 use super::record::{self, OpenAttempt, Priced};
 use super::{InFlight, Relay, RelayError, RelayRequest};
+use crate::dialect::convert::Reply;
 use crate::observe::access;
 use crate::observe::labels::Outcome;
 use crate::upstream;
@@ -187,6 +188,18 @@ impl Settlement {
             ForwardLimits::Always => true,
         };
         (upstream::adapter(lease.account.kind).response_headers)(headers, forward)
+    }
+
+    /// What a translated answer says of itself.
+    pub fn reply(&self) -> Reply {
+        let request = &self.request;
+        let id = request.arrival.request.to_string();
+        Reply {
+            model: request.model_written.to_string(),
+            id: id.strip_prefix("req_").unwrap_or(&id).to_owned(),
+            created: request.arrival.at.0.div_euclid(SECOND),
+            include_usage: request.translations.include_usage(),
+        }
     }
 
     /// True once limits and hold were granted.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::CONTENT_TYPE;
 use bytes::Bytes;
 use futures_util::Stream as _;
 use tokio::time::{Instant, Sleep, sleep};
@@ -18,8 +19,9 @@ use super::drain;
 use super::hold::OpenStream;
 use super::settle::{End, Settlement};
 use super::watch::Watched;
-use crate::dialect::anthropic::error::{ENDED_EARLY, ErrorBody, PING};
-use crate::dialect::model_name::ModelRewriter;
+use crate::dialect::Dialect;
+use crate::dialect::anthropic::error::ENDED_EARLY;
+use crate::dialect::error::{self, OwnError};
 use crate::dialect::tap::Terminal;
 use crate::observe::lifecycle::Phase;
 use crate::transport::TransportError;
@@ -68,7 +70,7 @@ impl Flow {
                 continue;
             }
             if let Some(chunk) = self.open.held.pop_front() {
-                let bytes = self.rewritten(chunk);
+                let bytes = self.open.pipe.leave(chunk);
                 if !bytes.is_empty() {
                     return Poll::Ready(Some(bytes));
                 }
@@ -85,8 +87,9 @@ impl Flow {
             }
             match ready!(Pin::new(&mut self.open.upstream).poll_next(cx)) {
                 Some(Ok(chunk)) => {
-                    self.watch(&chunk);
-                    self.open.held.push_back(chunk);
+                    if !self.take(chunk) {
+                        return Poll::Ready(self.cut(ENDED_EARLY));
+                    }
                     if Instant::now() > self.ends_at && !self.withholds() {
                         return Poll::Ready(self.cut(TOO_LONG));
                     }
@@ -106,7 +109,7 @@ impl Flow {
 
     /// A terminal event was seen. Its bytes are not given away before the request is settled.
     fn withholds(&self) -> bool {
-        self.open.tap.seen().terminal == Terminal::Stop && !self.is_settled()
+        self.open.pipe.tap.seen().terminal == Terminal::Stop && !self.is_settled()
     }
 
     /// Settles when the upstream ends, or does not go on.
@@ -114,8 +117,7 @@ impl Flow {
         match Pin::new(&mut self.open.upstream).poll_next(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
                 self.after_stop = None;
-                self.watch(&chunk);
-                self.open.held.push_back(chunk);
+                self.take(chunk);
                 return Poll::Ready(());
             }
             Poll::Ready(Some(Err(_)) | None) => self.upstream_over = true,
@@ -130,28 +132,31 @@ impl Flow {
     }
 
     /// Watches bytes that no client will get.
-    pub fn drained(&mut self, chunk: &Bytes) {
-        self.open.tap.feed(chunk);
+    pub fn drained(&mut self, chunk: Bytes) -> Option<Bytes> {
         if let Some(attempt) = &mut self.settlement.attempt {
             attempt.bytes += chunk.len() as u64;
         }
+        self.open.pipe.arrive(chunk).ok()
     }
 
-    /// Feeds the tap, and notes the usage now and then.
-    fn watch(&mut self, chunk: &Bytes) {
-        self.drained(chunk);
+    /// Watches the next bytes, keeps them for the client, and notes the usage now and then. False when they are damaged.
+    fn take(&mut self, chunk: Bytes) -> bool {
+        let kept = self.drained(chunk);
         self.mark_content();
         if self.last_progress.elapsed() > PROGRESS_EVERY {
             self.last_progress = Instant::now();
-            if let Some(usage) = self.open.tap.usage() {
+            if let Some(usage) = self.open.pipe.tap.usage() {
                 self.settlement.progress(usage);
             }
         }
+        let whole = kept.is_some();
+        self.open.held.extend(kept);
+        whole
     }
 
     fn mark_content(&mut self) {
         if let Some(attempt) = &mut self.settlement.attempt {
-            attempt.content_sent |= self.open.tap.seen().semantic;
+            attempt.content_sent |= self.open.pipe.tap.seen().semantic;
         }
     }
 
@@ -162,11 +167,11 @@ impl Flow {
     /// Hands the tap's last word to the settlement and ends it.
     pub fn finish(&mut self, end: &End) {
         if let Some(attempt) = &mut self.settlement.attempt {
-            if let Some(usage) = self.open.tap.usage() {
+            if let Some(usage) = self.open.pipe.tap.usage() {
                 attempt.usage = Some(usage);
             }
-            attempt.output = self.open.tap.seen().output;
-            attempt.usage_final = self.open.tap.seen().terminal != Terminal::None;
+            attempt.output = self.open.pipe.tap.seen().output;
+            attempt.usage_final = self.open.pipe.tap.seen().terminal != Terminal::None;
         }
         self.settlement.finish(end);
     }
@@ -176,25 +181,20 @@ impl Flow {
         self.settlement.is_finished()
     }
 
-    fn rewritten(&mut self, chunk: Bytes) -> Bytes {
-        match &mut self.open.rewriter {
-            Some(rewriter) => rewriter.feed(chunk),
-            None => chunk,
-        }
-    }
-
     fn end_of_stream(&mut self) -> Option<Bytes> {
-        let rest = self.open.rewriter.as_mut().map(ModelRewriter::finish);
-        match self.open.tap.seen().terminal {
+        let rest = self.open.pipe.end();
+        match self.open.pipe.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {
-                self.settlement.flags.push("no_terminal");
+                if self.settlement.request.client.dialect != Dialect::Gemini {
+                    self.settlement.flags.push("no_terminal");
+                }
                 self.complete();
             }
             Terminal::None => return self.cut(ENDED_EARLY),
         }
         self.ended = true;
-        rest.filter(|bytes| !bytes.is_empty())
+        (!rest.is_empty()).then_some(rest)
     }
 
     /// The stream is over without its end. The client gets the dialect's error event, unless the vendor already sent one;
@@ -205,9 +205,9 @@ impl Flow {
         if self.is_settled() {
             return None;
         }
-        let told = self.open.tap.seen().error.is_some();
+        let told = self.open.pipe.tap.seen().error.is_some();
         self.finish(&End::truncated());
-        (!told).then(|| in_band(&self.settlement, message))
+        (!told).then(|| in_band(&self.settlement, self.open.pipe.is_framed(), message))
     }
 }
 
@@ -221,12 +221,19 @@ fn log_cut(error: &TransportError) {
     tracing::debug!(error = error.label(), "upstream stream was cut");
 }
 
-/// An error event of our own, as bytes.
-fn in_band(settlement: &Settlement, message: &str) -> Bytes {
+/// An error of our own, as bytes. `framed`: an event may have been begun, which a blank line ends.
+fn in_band(settlement: &Settlement, framed: bool, message: &str) -> Bytes {
     let request_id = settlement.request.arrival.request.to_string();
-    let body = ErrorBody { kind: "api_error", message, code: None, reset_at: None, request_id: &request_id };
-    let mut event = if settlement.bytes_out > 0 { b"\n\n".to_vec() } else { Vec::new() };
-    event.extend(body.to_event());
+    let error = OwnError {
+        condition: "upstream_error",
+        message,
+        reset_at: None,
+        retry_after_ms: None,
+        request_id: &request_id,
+        money: false,
+    };
+    let mut event = if framed && settlement.bytes_out > 0 { b"\n\n".to_vec() } else { Vec::new() };
+    event.extend(super::error::in_band(settlement.request.client, &error));
     Bytes::from(event)
 }
 
@@ -238,16 +245,20 @@ pub struct Live {
     silence: Pin<Box<Sleep>>,
     last_sent: Instant,
     keepalive: Duration,
+    /// What keeps the client waiting, in its dialect.
+    ping: Option<&'static [u8]>,
 }
 
 impl Live {
     /// Takes over a request whose stream was accepted.
     pub fn new(settlement: Settlement, mut open: OpenStream) -> Self {
         let request = &settlement.request;
-        let mut headers = id_headers(request.arrival.request, request.headers());
+        let mut headers = id_headers(request.client.dialect, request.arrival.request, request.headers());
         headers.append(&mut open.headers);
-        limit_headers(settlement.limits(), &mut headers);
+        limit_headers(request.client.dialect, settlement.limits(), settlement.relay.now(), &mut headers);
+        headers.retain(|(name, _)| *name != CONTENT_TYPE);
         let keepalive = seconds(settlement.settings.stream_keepalive_s);
+        let ping = error::keepalive(request.client);
         request.release_body();
         let relay = settlement.relay.clone();
         relay.metrics().relay_streams_open().inc();
@@ -257,6 +268,7 @@ impl Live {
             silence: Box::pin(sleep(keepalive)),
             last_sent: Instant::now(),
             keepalive,
+            ping,
         }
     }
 
@@ -272,9 +284,12 @@ impl Live {
         let now = Instant::now();
         let next = if due > now { due } else { now + self.keepalive };
         self.silence.as_mut().reset(next);
-        if due <= now && boundary {
+        if due <= now
+            && boundary
+            && let Some(ping) = self.ping
+        {
             self.last_sent = now;
-            return Poll::Ready(Bytes::from_static(PING));
+            return Poll::Ready(Bytes::from_static(ping));
         }
         // Registers the new deadline with this task.
         let _ = self.silence.as_mut().poll(cx);
@@ -300,7 +315,7 @@ impl MessageBody for Live {
                     Ok(Some(bytes))
                 }
                 Poll::Ready(None) => Ok(None),
-                Poll::Pending => Err(flow.open.tap.at_event_boundary() && flow.open.rewriter.is_none()),
+                Poll::Pending => Err(flow.open.pipe.at_boundary()),
             },
         };
         match polled {

@@ -36,9 +36,19 @@ pub mod gemini_api;
 pub mod openai;
 pub mod openai_responses;
 
+mod decimal;
+mod edits;
+mod forward;
+mod head;
 pub mod oauth;
 pub mod probe;
+mod reset;
+mod rules;
 mod serves;
+mod url;
+
+#[cfg(test)]
+mod sample;
 
 pub use serves::{Serves, kinds, serves};
 

@@ -1,16 +1,18 @@
 //! What real clients sent: the header policy and the peek on every recorded request.
 
+use actix_http::Method;
 use actors::domain::account::AccountKind;
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
 use quotalane::dialect::estimate::{has_cache_control, input_tokens};
 use quotalane::dialect::peek::peek;
 use quotalane::dialect::session::session_value;
-use quotalane::upstream::{Inbound, prepare};
+use quotalane::dialect::{Dialect, Surface};
+use quotalane::upstream::{Inbound, adapter};
 use serde_json::Value;
 
 use crate::corpus::lines;
-use crate::sample::{account, credential, headers};
+use crate::sample::{ANTHROPIC, NOW, account, credential, headers};
 
 struct Capture {
     name: String,
@@ -54,7 +56,7 @@ fn sorted(mut lines: Vec<(String, String)>) -> Vec<(String, String)> {
 #[test]
 fn every_recorded_header_set_leaves_by_policy() {
     for capture in posts() {
-        for kind in AccountKind::ALL {
+        for kind in ANTHROPIC {
             let (path, query) =
                 capture.target.split_once('?').map_or((capture.target.as_str(), None), |(p, q)| (p, Some(q)));
             let endpoint = if path.ends_with("count_tokens") { Endpoint::CountTokens } else { Endpoint::Generate };
@@ -66,14 +68,20 @@ fn every_recorded_header_set_leaves_by_policy() {
             let client = headers(capture.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())));
             let call = Inbound {
                 endpoint,
+                method: &Method::POST,
+                client: Surface::plain(Dialect::Anthropic),
+                translated: false,
+                tail: path,
                 query,
                 headers: &client,
                 body: &body,
                 model: &peek.model,
-                model_span: peek.model_span.clone(),
+                model_span: Some(peek.model_span.clone()),
+                stream: peek.stream,
                 strip_thinking: false,
+                now: NOW,
             };
-            let out = prepare(&call, &account(kind), &credential(kind)).unwrap();
+            let out = (adapter(kind).prepare)(&call, &account(kind), &credential(kind)).unwrap();
             let mut expected: Vec<(String, String)> = capture
                 .headers
                 .iter()
@@ -84,7 +92,7 @@ fn every_recorded_header_set_leaves_by_policy() {
             expected.push(match kind {
                 AccountKind::ClaudeOfficial => ("authorization".to_owned(), "Bearer sk-ant-oat-POOL".to_owned()),
                 AccountKind::ClaudeConsole => ("x-api-key".to_owned(), "sk-ant-api-POOL".to_owned()),
-                AccountKind::Ccr => ("authorization".to_owned(), "Bearer ccr-POOL".to_owned()),
+                _ => ("authorization".to_owned(), "Bearer ccr-POOL".to_owned()),
             });
             if kind == AccountKind::ClaudeOfficial {
                 match expected.iter_mut().find(|(name, _)| name == "anthropic-beta") {

@@ -15,7 +15,7 @@ use quotalane::dialect::anthropic::{answer, error};
 use quotalane::dialect::estimate::TextBytes;
 use quotalane::dialect::model_name::ModelRewriter;
 use quotalane::dialect::tap::{Tap as _, Terminal};
-use quotalane::upstream::{AnswerHead, classify};
+use quotalane::upstream::{AnswerHead, adapter};
 use serde_json::Value;
 
 use crate::sample::{NOW, account, headers};
@@ -160,7 +160,7 @@ fn renaming_to_the_same_model_changes_no_byte() {
     for transcript in transcripts().iter().filter(|t| t.stream) {
         let mut tap = StreamTap::new();
         tap.feed(&transcript.body[..transcript.body.len().min(2000)]);
-        let model = tap.seen().model.unwrap();
+        let model = tap.seen().model.clone().unwrap();
         for size in chunk_sizes(&transcript.body) {
             for name in [model.as_str(), "asked-for"] {
                 let mut rewriter = ModelRewriter::new(name);
@@ -216,7 +216,7 @@ fn every_recorded_answer_is_judged() {
             404 => Verdict::ModelUnknown,
             _ => Verdict::Client,
         };
-        assert_eq!(classify(kind, &head, &account(kind)).verdict, expected, "{}", transcript.id);
+        assert_eq!((adapter(kind).classify)(&head, &account(kind)).verdict, expected, "{}", transcript.id);
         if transcript.status >= 400 {
             assert!(!error::parse(&transcript.body).unwrap().message.is_empty());
         }

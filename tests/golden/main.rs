@@ -4,8 +4,14 @@
 
 mod captures;
 mod corpus;
+mod decoded;
 mod mock;
+mod mock_bedrock;
+mod mock_chat;
 mod mock_faults;
+mod mock_google;
+mod mock_oauth;
+mod mock_responses;
 mod plain_http;
 mod prepare;
 mod sample;

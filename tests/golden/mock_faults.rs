@@ -1,6 +1,6 @@
 //! Every fault of the mock does to the wire what its name says, to the calls it names, as often as it says.
 
-use quotalane::dialect::tap::Terminal;
+use quotalane::dialect::tap::{Tap as _, Terminal};
 use serde_json::{Value, json};
 
 use crate::mock::{ask, start, tap};

@@ -1,14 +1,16 @@
 //! Requests as they leave for each kind of account: URL, credential, headers, body.
 
+use actix_http::Method;
 use actix_http::header::HeaderMap;
 use actors::domain::account::{AccountKind, AccountSpec};
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
 use quotalane::dialect::peek::peek;
-use quotalane::upstream::{Inbound, Outbound, PrepareError, prepare};
+use quotalane::dialect::{Dialect, Surface};
+use quotalane::upstream::{Inbound, Outbound, PrepareError, adapter};
 
-use crate::sample::{account, credential, headers};
+use crate::sample::{ANTHROPIC, NOW, account, credential, headers};
 
 const BODY: &str =
     r#"{"max_tokens": 64 ,"temperature":1.0,"model":"claude-a","messages":[{"role":"user","content":"hi"}]}"#;
@@ -33,14 +35,20 @@ impl Call {
         let model = actors::domain::model::split_routing_prefix(&peek.model).name;
         let inbound = Inbound {
             endpoint: self.endpoint,
+            method: &Method::POST,
+            client: Surface::plain(Dialect::Anthropic),
+            translated: false,
+            tail: "/messages",
             query: self.query,
             headers: &self.headers,
             body: &self.body,
             model,
-            model_span: peek.model_span.clone(),
+            model_span: Some(peek.model_span.clone()),
+            stream: peek.stream,
             strip_thinking: self.strip_thinking,
+            now: NOW,
         };
-        prepare(&inbound, account, credential)
+        (adapter(account.kind).prepare)(&inbound, account, credential)
     }
 
     fn send(&self, kind: AccountKind) -> Outbound {
@@ -111,7 +119,7 @@ fn urls_follow_the_account_and_the_client() {
 
 #[test]
 fn an_unmapped_body_is_the_clients_own_bytes() {
-    for kind in AccountKind::ALL {
+    for kind in ANTHROPIC {
         let call = Call::new();
         let out = call.send(kind);
         assert!(out.edits.is_empty());

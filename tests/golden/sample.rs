@@ -10,6 +10,9 @@ use actors::domain::time::Timestamp;
 /// 2025-10-09T08:53:20Z.
 pub const NOW: Timestamp = Timestamp(1_760_000_000_000);
 
+/// The kinds that speak Anthropic's own API; the others have their own tests beside their adapters.
+pub const ANTHROPIC: [AccountKind; 3] = [AccountKind::ClaudeOfficial, AccountKind::ClaudeConsole, AccountKind::Ccr];
+
 pub fn account(kind: AccountKind) -> AccountSpec {
     AccountSpec {
         id: AccountId(1),
@@ -49,6 +52,7 @@ pub fn credential(kind: AccountKind) -> Credential {
         AccountKind::ClaudeOfficial => Secret::OAuth { access: "sk-ant-oat-POOL".into(), refresh: None },
         AccountKind::ClaudeConsole => Secret::ApiKey("sk-ant-api-POOL".into()),
         AccountKind::Ccr => Secret::ApiKey("ccr-POOL".into()),
+        kind => panic!("no sample credential of {kind:?}"),
     };
     Credential { secret, expires_at: None, version: 1 }
 }

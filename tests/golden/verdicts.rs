@@ -6,7 +6,7 @@ use actors::domain::time::{DAY, HOUR, MINUTE, SECOND};
 use actors::domain::verdict::{Judgement, Verdict};
 use actors::domain::window::Scope;
 use quotalane::dialect::anthropic::error;
-use quotalane::upstream::{AnswerHead, classify, classify_embedded};
+use quotalane::upstream::{AnswerHead, adapter};
 
 use crate::sample::{NOW, account, headers};
 
@@ -25,7 +25,7 @@ fn judge_as(
     let family = family_of(model, &default_families());
     let head =
         AnswerHead { status, headers: &headers, body: body.as_bytes(), now: NOW, model, family: &family, stream };
-    classify(account.kind, &head, account)
+    (adapter(account.kind).classify)(&head, account)
 }
 
 fn judge(kind: AccountKind, status: u16, lines: &[(&str, &str)], body: &str) -> Judgement {
@@ -258,7 +258,7 @@ fn an_error_inside_a_200_is_judged_by_its_type() {
         (CONSOLE, "something_new", Verdict::Server),
     ] {
         let error = error::parse(fault(error_type, "m").as_bytes()).unwrap();
-        let judgement = classify_embedded(kind, &error, &head, &account(kind));
+        let judgement = (adapter(kind).classify_embedded)(&error, &head, &account(kind));
         assert_eq!((judgement.verdict, judgement.embedded), (expected, true), "{error_type}");
     }
 }

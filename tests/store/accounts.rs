@@ -38,6 +38,7 @@ fn access(credential: &Credential) -> &str {
     match &credential.secret {
         Secret::OAuth { access, .. } => access.expose_secret(),
         Secret::ApiKey(key) => key.expose_secret(),
+        Secret::Aws { access_key_id, .. } => access_key_id.expose_secret(),
     }
 }
 

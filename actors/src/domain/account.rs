@@ -149,6 +149,23 @@ impl KindSet {
         self.0 & (1 << kind as u16) != 0
     }
 
+    /// The kinds of a platform.
+    pub const fn of_platform(platform: Platform) -> Self {
+        let (mut bits, mut rest) = (0, AccountKind::ALL.as_slice());
+        while let [kind, after @ ..] = rest {
+            if kind.platform() as u8 == platform as u8 {
+                bits |= 1 << *kind as u16;
+            }
+            rest = after;
+        }
+        Self(bits)
+    }
+
+    /// Kinds of both sets.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Kinds of either set.
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)

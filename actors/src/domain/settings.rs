@@ -150,6 +150,16 @@ word_setting! {
     }
 }
 
+word_setting! {
+    /// Which clients are served by accounts of another vendor.
+    Translate {
+        /// Those of Chat Completions.
+        Chat = "chat",
+        /// All that can be translated.
+        All = "all",
+    }
+}
+
 /// A time zone by its IANA name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zone(pub chrono_tz::Tz);
@@ -259,6 +269,8 @@ settings! {
     "disconnect.max_drains" max_drains: u32 = 64, 0..=10_000, "Drains at once per process";
     "rectify.on_move" rectify_on_move: bool = true, 0..=1, "Remove foreign thinking blocks when a session moves to another account";
     "relay.forward_upstream_limits" forward_limits: ForwardLimits = ForwardLimits::Dedicated, 0..=0, "never, dedicated or always: pass the vendor's limit headers on";
+    "relay.translate" translate: Translate = Translate::Chat, 0..=0, "chat or all: which clients may be served by another vendor's accounts";
+    "relay.translate_lossy" lossy_translation: bool = false, 0..=1, "Drop what a translation cannot carry instead of refusing the request";
     "models.families" families: Vec<FamilyRule> = default_families(), 0..=0, "The model family table";
     "site.timezone" timezone: Zone = Zone(chrono_tz::Tz::UTC), 0..=0, "Zone of days, weeks and months";
     "network.allow_private_cidrs" allow_private_cidrs: Vec<String> = Vec::new(), 0..=0, "Private networks that upstreams may be on";

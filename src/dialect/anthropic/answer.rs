@@ -1,4 +1,4 @@
-//! Reads a complete (non-stream) answer, and writes and reads token counts.
+//! Reads a complete (non-stream) answer.
 
 use actors::domain::usage::Usage;
 use serde::Deserialize;
@@ -49,20 +49,6 @@ pub fn is_complete_message(body: &[u8]) -> bool {
     parse(body).is_some()
 }
 
-/// The body of a token count.
-pub fn count_body(input_tokens: u64) -> Vec<u8> {
-    format!(r#"{{"input_tokens":{input_tokens}}}"#).into_bytes()
-}
-
-/// The number in a token count; `None` when the body is none.
-pub fn count_of_json(body: &[u8]) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Count {
-        input_tokens: u64,
-    }
-    serde_json::from_slice::<Count>(body).ok().map(|count| count.input_tokens)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,11 +64,5 @@ mod tests {
         assert!(!is_complete_message(br#"{"type":"error","error":{}}"#));
         assert!(!is_complete_message(b"<html>"));
         assert_eq!(usage_of_json(br#"{"content":[],"usage":null}"#), None);
-    }
-
-    #[test]
-    fn counts_go_there_and_back() {
-        assert_eq!(count_of_json(&count_body(42)), Some(42));
-        assert_eq!(count_of_json(b"{}"), None);
     }
 }

@@ -47,6 +47,7 @@ pub fn refusal(reason: RefusalReason) -> (u16, &'static str) {
 /// True for the words of `relay-api.md` §3.1 that say that money or a plan is used up.
 pub fn is_out_of_money(condition: &str) -> bool {
     condition.ends_with("_cost_limit_exceeded")
+        || condition.starts_with("budget_")
         || matches!(condition, "plan_quota_exceeded" | "insufficient_balance" | "quota_exhausted")
 }
 
@@ -63,6 +64,22 @@ pub fn status_of_type(kind: &str) -> u16 {
         "timeout_error" => 504,
         "overloaded_error" => 529,
         _ => 500,
+    }
+}
+
+/// The `error.type` that the vendor would send with an HTTP status.
+pub fn type_of_status(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        408 | 504 => "timeout_error",
+        503 | 529 => "overloaded_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
     }
 }
 

@@ -4,9 +4,13 @@ pub mod decode;
 pub mod encode;
 
 mod delta;
+mod stop;
 
 pub mod answer;
 pub mod tap;
 pub mod usage;
 
 pub mod error;
+
+#[cfg(test)]
+mod round_trip;

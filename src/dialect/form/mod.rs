@@ -5,12 +5,14 @@
 
 pub mod answer;
 pub mod event;
+pub mod fold;
 pub mod loss;
 pub mod part;
 pub mod request;
 
 pub use answer::{Answer, StopReason};
 pub use event::{Event, StreamError};
+pub use fold::{Fold, unfold};
 pub use loss::{Losses, Unsupported};
 pub use part::{Media, Part, Reasoning, Source, ToolCall, ToolResult};
 pub use request::{Effort, OutputFormat, ReasoningControl, Request, Role, Sampling, Tool, ToolChoice, Turn};

@@ -3,7 +3,12 @@
 pub mod decode;
 pub mod encode;
 
+mod namespace;
+
 pub mod error;
 pub mod read;
 pub mod tap;
 pub mod usage;
+
+pub mod edit;
+pub mod fold;

@@ -8,12 +8,15 @@ const PREFIX: &str = "cr_";
 const LENGTHS: std::ops::RangeInclusive<usize> = 10..=512;
 
 /// The key of a request: the first source that looks like one of ours, else the first non-empty one. Some clients send two
-/// different credentials.
-pub fn api_key(headers: &HeaderMap) -> Option<&str> {
+/// different credentials. `?key=` is Google's way; it never reaches a log or an upstream.
+pub fn api_key<'a>(headers: &'a HeaderMap, query: &'a str) -> Option<&'a str> {
+    let in_headers = ["x-api-key", "x-goog-api-key", "authorization", "api-key"]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .map(|value| without_scheme(value.trim()));
+    let in_query = query.split('&').filter_map(|pair| pair.strip_prefix("key="));
     let mut first = None;
-    for name in ["x-api-key", "x-goog-api-key", "authorization", "api-key"] {
-        let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) else { continue };
-        let value = without_scheme(value.trim());
+    for value in in_headers.chain(in_query) {
         if value.starts_with(PREFIX) {
             return Some(value);
         }
@@ -47,7 +50,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        api_key(&headers).map(str::to_owned)
+        api_key(&headers, "").map(str::to_owned)
     }
 
     #[test]
@@ -57,6 +60,13 @@ mod tests {
         assert_eq!(find(&[("authorization", "bearer  other")]).as_deref(), Some("other"));
         assert_eq!(find(&[("x-api-key", ""), ("api-key", "b")]).as_deref(), Some("b"));
         assert_eq!(find(&[]), None);
+    }
+
+    #[test]
+    fn a_key_in_the_query_counts_last() {
+        let headers = HeaderMap::new();
+        assert_eq!(api_key(&headers, "alt=sse&key=cr_3"), Some("cr_3"));
+        assert_eq!(api_key(&headers, "monkey=cr_3"), None);
     }
 
     #[test]

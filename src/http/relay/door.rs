@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::key::KeyPolicy;
-use actors::domain::route::{Endpoint, RefusalReason};
+use actors::domain::route::RefusalReason;
 use tokio::time::Instant;
 
 use super::render;
+use crate::dialect::Surface;
 use crate::http::extract::{api_key, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
-use crate::relay::{Arrival, InFlight, Relay, RelayError, RelayRequest, admit};
+use crate::relay::{Arrival, CallTarget, InFlight, Relay, RelayError, RelayRequest, admit};
 
 /// A request has come.
-pub fn arrive(relay: &Relay, route: &'static str) -> Arrival {
+pub fn arrive(relay: &Relay, route: &'static str, client: Surface) -> Arrival {
     let at = relay.now();
-    Arrival { request: relay.next_id(at), at, instant: Instant::now(), route }
+    Arrival { request: relay.next_id(at), at, instant: Instant::now(), route, client }
 }
 
 /// A request with a body, at the door.
@@ -32,16 +33,17 @@ pub struct Door {
 /// Opens the door for a request of a route: what `answer` says, or its error in the caller's dialect, and counts it.
 pub async fn open(
     route: &'static str,
+    client: Surface,
     http: HttpRequest,
     answer: impl AsyncFnOnce(&Door) -> Result<HttpResponse, RelayError>,
 ) -> HttpResponse {
     let Some(relay) = http.app_data::<Relay>().cloned() else {
         return HttpResponse::InternalServerError().finish();
     };
-    let door = Door { arrival: arrive(&relay, route), relay, http };
+    let door = Door { arrival: arrive(&relay, route, client), relay, http };
     let response = match answer(&door).await {
         Ok(response) => response,
-        Err(error) => refuse(&door.relay, &error, door.arrival, &door.http),
+        Err(error) => refuse(&door.relay, &error, &door.arrival, &door.http),
     };
     answered(&door.relay, door.arrival, response)
 }
@@ -52,16 +54,12 @@ impl Door {
     ///
     /// # Errors
     /// Whatever keeps it out.
-    pub async fn enter(
-        &self,
-        payload: web::Payload,
-        endpoint: Endpoint,
-    ) -> Result<(InFlight, RelayRequest), RelayError> {
+    pub async fn enter(&self, payload: web::Payload, call: CallTarget) -> Result<(InFlight, RelayRequest), RelayError> {
         let place = InFlight::enter(self.relay.shared())?;
         let key = key(&self.relay, &self.http).await?;
         let settings = self.relay.settings();
         let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
-        let request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, endpoint, &settings)?;
+        let request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, call, &settings)?;
         Ok((place, request))
     }
 }
@@ -84,7 +82,7 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
 }
 
 async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, RelayError> {
-    let raw = api_key::api_key(http.headers()).ok_or(RelayError::KeyMissing)?;
+    let raw = api_key::api_key(http.headers(), http.query_string()).ok_or(RelayError::KeyMissing)?;
     if !api_key::is_plausible(raw) {
         return Err(RelayError::KeyInvalid);
     }
@@ -102,9 +100,9 @@ fn answered(relay: &Relay, arrival: Arrival, response: HttpResponse) -> HttpResp
 }
 
 /// An error for the caller, counted.
-pub fn refuse(relay: &Relay, error: &RelayError, arrival: Arrival, http: &HttpRequest) -> HttpResponse {
+pub fn refuse(relay: &Relay, error: &RelayError, arrival: &Arrival, http: &HttpRequest) -> HttpResponse {
     count(relay.metrics(), error);
-    render::error(error, arrival.request, http.headers())
+    render::refusal(error, arrival, http.headers())
 }
 
 fn count(metrics: &Metrics, error: &RelayError) {

@@ -7,11 +7,15 @@ use actors::domain::money::Nanos;
 use serde_json::{Value, json};
 
 use super::door;
+use crate::dialect::{Dialect, Surface};
 use crate::relay::lookup::{KeyUsage, UsageSum};
 use crate::relay::{Relay, RelayError};
 
 /// `GET /v1/key-info`.
-pub async fn key_info(relay: &Relay, http: &HttpRequest) -> HttpResponse {
+pub async fn key_info(relay: &Relay, http: &HttpRequest, shape: Dialect) -> HttpResponse {
+    if shape == Dialect::Chat {
+        return openai_key_info(relay, http).await;
+    }
     about(relay, http, "/v1/key-info", |key, usage, now| {
         json!({
             "keyInfo": {
@@ -20,6 +24,22 @@ pub async fn key_info(relay: &Relay, http: &HttpRequest) -> HttpResponse {
                 "usage": sums(usage),
             },
             "timestamp": now,
+        })
+    })
+    .await
+}
+
+/// The form of claude-relay-service's OpenAI routes.
+async fn openai_key_info(relay: &Relay, http: &HttpRequest) -> HttpResponse {
+    about(relay, http, "/openai/key-info", |key, usage, _| {
+        let (limit, used) = (token_limit(key), i64::try_from(usage.total.tokens.total()).unwrap_or(i64::MAX));
+        json!({
+            "id": key.id, "name": key.name, "description": "",
+            "permissions": key.permissions.iter().map(|platform| platform.as_str()).collect::<Vec<_>>(),
+            "token_limit": limit, "tokens_used": used,
+            "tokens_remaining": (limit > 0).then(|| limit.saturating_sub(used).max(0)),
+            "rate_limit": {"window": 1, "requests": key.rpm_limit},
+            "usage": sums(usage),
         })
     })
     .await
@@ -59,13 +79,13 @@ async fn about(
     route: &'static str,
     shape: impl Fn(&KeyPolicy, &KeyUsage, String) -> Value,
 ) -> HttpResponse {
-    let arrival = door::arrive(relay, route);
+    let arrival = door::arrive(relay, route, Surface::plain(Dialect::Anthropic));
     let answer = async {
         let key = door::key(relay, http).await?;
         let used = relay.shared().usage.of_key(key.id).await.map_err(|_| RelayError::KeysUnavailable)?;
         Ok::<_, RelayError>(HttpResponse::Ok().json(shape(&key, &used, arrival.at.to_rfc3339())))
     };
-    answer.await.unwrap_or_else(|error| door::refuse(relay, &error, arrival, http))
+    answer.await.unwrap_or_else(|error| door::refuse(relay, &error, &arrival, http))
 }
 
 /// The tightest token window of a key; 0 = unlimited.

@@ -5,32 +5,25 @@ use std::collections::BTreeMap;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse};
 use actors::account::view::AccountView;
-use actors::domain::account::{AccountKind, AccountStatus};
+use actors::domain::account::{AccountStatus, Service};
 use actors::domain::key::KeyPolicy;
 use actors::domain::price::PatternKind;
 
 use super::door;
 use crate::dialect::model_list::{self, ModelEntry, Page};
+use crate::dialect::{Dialect, Surface};
 use crate::relay::{Relay, RelayError};
 
-/// Whose client asks: all three families use this path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Anthropic,
-    OpenAi,
-    Google,
-}
-
-/// A Google key header, then Anthropic's version or key header; any other client is an OpenAI one.
-fn shape(headers: &HeaderMap) -> Shape {
+/// The shape by the headers that each family of clients sends, where the path does not tell.
+fn shape(headers: &HeaderMap) -> Dialect {
     let has = |name: &str| headers.contains_key(name);
     if has("x-goog-api-key") {
-        return Shape::Google;
+        return Dialect::Gemini;
     }
     if has("anthropic-version") || (has("x-api-key") && !has("authorization")) {
-        Shape::Anthropic
+        Dialect::Anthropic
     } else {
-        Shape::OpenAi
+        Dialect::Chat
     }
 }
 
@@ -49,36 +42,38 @@ fn page(query: &str) -> Page {
 }
 
 /// Lists the models.
-pub async fn list(relay: &Relay, http: &HttpRequest) -> HttpResponse {
-    let arrival = door::arrive(relay, "/v1/models");
+pub async fn list(relay: &Relay, http: &HttpRequest, of_path: Option<Dialect>) -> HttpResponse {
+    let dialect = of_path.unwrap_or_else(|| shape(http.headers()));
+    let arrival = door::arrive(relay, "/v1/models", Surface::plain(dialect));
     match door::key(relay, http).await {
-        Err(error) => door::refuse(relay, &error, arrival, http),
+        Err(error) => door::refuse(relay, &error, &arrival, http),
         Ok(key) => {
             let entries = entries(relay, &key).await;
-            json(match shape(http.headers()) {
-                Shape::Anthropic => model_list::anthropic_list(&entries, &page(http.query_string())),
-                Shape::OpenAi => model_list::openai_list(&entries),
-                Shape::Google => model_list::google_list(&entries),
+            json(match dialect {
+                Dialect::Anthropic => model_list::anthropic_list(&entries, &page(http.query_string())),
+                Dialect::Gemini => model_list::google_list(&entries),
+                _ => model_list::openai_list(&entries),
             })
         }
     }
 }
 
 /// One model; 404 when the key cannot use it.
-pub async fn one(relay: &Relay, http: &HttpRequest, model: &str) -> HttpResponse {
-    let arrival = door::arrive(relay, "/v1/models/{id}");
+pub async fn one(relay: &Relay, http: &HttpRequest, of_path: Option<Dialect>, model: &str) -> HttpResponse {
+    let dialect = of_path.unwrap_or_else(|| shape(http.headers()));
+    let arrival = door::arrive(relay, "/v1/models/{id}", Surface::plain(dialect));
     let key = match door::key(relay, http).await {
         Ok(key) => key,
-        Err(error) => return door::refuse(relay, &error, arrival, http),
+        Err(error) => return door::refuse(relay, &error, &arrival, http),
     };
     let entries = entries(relay, &key).await;
     match entries.iter().find(|entry| entry.id == model) {
-        Some(entry) => json(match shape(http.headers()) {
-            Shape::Anthropic => model_list::anthropic_one(entry),
-            Shape::OpenAi => model_list::openai_one(entry),
-            Shape::Google => model_list::google_one(entry),
+        Some(entry) => json(match dialect {
+            Dialect::Anthropic => model_list::anthropic_one(entry),
+            Dialect::Gemini => model_list::google_one(entry),
+            _ => model_list::openai_one(entry),
         }),
-        None => door::refuse(relay, &RelayError::NotFound, arrival, http),
+        None => door::refuse(relay, &RelayError::NotFound, &arrival, http),
     }
 }
 
@@ -94,7 +89,8 @@ async fn entries(relay: &Relay, key: &KeyPolicy) -> Vec<ModelEntry> {
     let mut found = BTreeMap::new();
     for price in prices.versions() {
         let named = price.kind != PatternKind::Glob && price.in_force(now);
-        if named && key.allows_model(&price.pattern) && views.iter().any(|view| serves(view, &price.pattern)) {
+        let usable = named && key.allows_model(&price.pattern);
+        if usable && views.iter().any(|view| serves(view, key, price.service, &price.pattern)) {
             found.entry(price.pattern.clone()).or_insert_with(|| ModelEntry {
                 id: price.pattern.clone(),
                 display_name: price.pattern.clone(),
@@ -108,10 +104,13 @@ async fn entries(relay: &Relay, key: &KeyPolicy) -> Vec<ModelEntry> {
     found.into_values().collect()
 }
 
-fn serves(view: &AccountView, model: &str) -> bool {
+/// True when the account can be asked for a model of this service by this key.
+fn serves(view: &AccountView, key: &KeyPolicy, service: Service, model: &str) -> bool {
     let spec = &view.spec;
-    let usable = spec.enabled && spec.status == AccountStatus::Active && spec.kind != AccountKind::Ccr;
-    usable && spec.serves_model(model)
+    let kind = spec.kind;
+    let usable = spec.enabled && spec.status == AccountStatus::Active && !kind.is_apart();
+    let sold = kind.service() == service || kind.service().price_parents().contains(&service);
+    usable && sold && key.permits(kind.platform()) && spec.serves_model(model)
 }
 
 #[cfg(test)]
@@ -123,11 +122,11 @@ mod tests {
     #[test]
     fn the_shape_follows_the_headers_that_each_family_sends() {
         for (names, expected) in [
-            (vec!["anthropic-version", "authorization"], Shape::Anthropic),
-            (vec!["x-api-key"], Shape::Anthropic),
-            (vec!["authorization"], Shape::OpenAi),
-            (vec!["x-goog-api-key"], Shape::Google),
-            (vec![], Shape::OpenAi),
+            (vec!["anthropic-version", "authorization"], Dialect::Anthropic),
+            (vec!["x-api-key"], Dialect::Anthropic),
+            (vec!["authorization"], Dialect::Chat),
+            (vec!["x-goog-api-key"], Dialect::Gemini),
+            (vec![], Dialect::Chat),
         ] {
             let headers: HeaderMap =
                 names.iter().map(|name| (HeaderName::from_static(name), HeaderValue::from_static("x"))).collect();

@@ -1,18 +1,24 @@
-//! Which relay route a path means: base paths and spellings that clients use, decided in one pure function.
+//! Which relay route a path means: base paths and spellings that clients use (`relay-api.md` §1), decided in one pure
+//! function.
 
-/// A relay route of the Anthropic family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use std::borrow::Cow;
+
+use actors::domain::account::{AccountKind, KindSet, Platform};
+use actors::domain::route::Endpoint;
+
+use crate::dialect::{Dialect, Surface, Wire};
+
+/// A relay route.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// Make a message.
-    Messages,
-    /// Count the tokens of a prompt.
-    CountTokens,
-    /// List models.
-    Models,
+    /// A call of an upstream.
+    Call(Call<'a>),
+    /// List models; the shape, where the path decides it.
+    Models(Option<Dialect>),
     /// One model.
-    Model(&'a str),
-    /// The key about itself.
-    KeyInfo,
+    Model(Option<Dialect>, Cow<'a, str>),
+    /// The key about itself, as the dialect's clients read it.
+    KeyInfo(Dialect),
     /// The key's usage.
     Usage,
     /// The key's owner, as CLIs ask for it.
@@ -25,6 +31,53 @@ pub enum Target<'a> {
     EventBatch,
 }
 
+/// A call of an upstream, as far as the path tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// Route template, for request rows and metrics.
+    pub route: &'static str,
+    /// What the client speaks.
+    pub client: Surface,
+    /// What is asked for.
+    pub endpoint: Endpoint,
+    /// Model in the path.
+    pub model: Option<Cow<'a, str>>,
+    /// Streaming, where the path says it.
+    pub stream: Option<bool>,
+    /// The pool.
+    pub pool: Pool,
+    /// The path behind base path and API version, for upstreams that take it over.
+    pub tail: Cow<'a, str>,
+}
+
+/// Which pool a route leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The model decides; this one when it says nothing.
+    ByModel(Platform),
+    /// This one, whatever the model.
+    Fixed(Platform),
+    /// This one, and only these kinds of account.
+    Only(Platform, KindSet),
+}
+
+impl Pool {
+    /// The platform when the model does not decide.
+    pub const fn platform(self) -> Platform {
+        match self {
+            Self::ByModel(platform) | Self::Fixed(platform) | Self::Only(platform, _) => platform,
+        }
+    }
+
+    /// The kinds that the route allows.
+    pub const fn kinds(self) -> KindSet {
+        match self {
+            Self::ByModel(_) | Self::Fixed(_) => KindSet::ALL,
+            Self::Only(_, kinds) => kinds,
+        }
+    }
+}
+
 /// Why a path leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoTarget {
@@ -34,38 +87,35 @@ pub enum NoTarget {
     Unknown,
 }
 
-/// Base paths under which the Anthropic routes exist.
-const BASES: [&[&str]; 4] = [&["api", "claude"], &["api"], &["claude"], &["anthropic"]];
+const AZURE: Pool = Pool::Only(Platform::OpenAi, KindSet::of(&[AccountKind::AzureOpenAi]));
+const DROID: Pool = Pool::Only(Platform::Droid, KindSet::of(&[AccountKind::Droid]));
+const CODE_ASSIST: Pool = Pool::Only(Platform::Gemini, KindSet::of(&[AccountKind::Gemini]));
+const CHATGPT: Pool = Pool::Only(Platform::OpenAi, KindSet::of(&[AccountKind::Codex, AccountKind::OpenAiResponses]));
 
 /// The route of a path. Doubled slashes, a trailing slash and a repeated `/v1` are tolerated.
+///
+/// # Errors
+/// See [`NoTarget`].
 pub fn target(path: &str) -> Result<Target<'_>, NoTarget> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     if segments.iter().any(|segment| is_dots(segment)) {
         return Err(NoTarget::Unsafe);
     }
-    match *segments.as_slice() {
-        [] | ["api", "hello"] => return Ok(Target::Hello),
-        ["api", "event_logging", "batch"] | ["api", "api", "event_logging", "batch"] => return Ok(Target::EventBatch),
-        _ => {}
-    }
-    let mut rest = segments.as_slice();
-    if let Some(base) = BASES.into_iter().find(|base| rest.starts_with(base)) {
-        rest = rest.get(base.len()..).unwrap_or_default();
-    }
-    while let ["v1", after @ ..] = rest {
-        rest = after;
-    }
-    match *rest {
-        ["messages"] => Ok(Target::Messages),
-        ["messages", "count_tokens"] => Ok(Target::CountTokens),
-        ["models"] => Ok(Target::Models),
-        ["models", model] => Ok(Target::Model(model)),
-        ["key-info"] => Ok(Target::KeyInfo),
-        ["usage"] => Ok(Target::Usage),
-        ["me"] => Ok(Target::Me),
-        ["organizations", _, "usage"] => Ok(Target::OrganizationUsage),
-        _ => Err(NoTarget::Unknown),
-    }
+    let found = match *segments.as_slice() {
+        [] | ["api", "hello"] => Some(Target::Hello),
+        ["api", "event_logging", "batch"] | ["api", "api", "event_logging", "batch"] => Some(Target::EventBatch),
+        ["droid", ref rest @ ..] => droid(rest),
+        ["azure", ref rest @ ..] => azure(rest),
+        ["backend-api", "codex", ref rest @ ..] => chatgpt(rest),
+        ["model", ref model @ .., verb] if !model.is_empty() => bedrock(model, verb),
+        ["openai", "claude", ref rest @ ..] => forced_chat(rest, Platform::Claude),
+        ["openai", "gemini", ref rest @ ..] => forced_chat(rest, Platform::Gemini),
+        ["openai", "deployments", ref rest @ ..] => deployment(rest),
+        ["gemini", "messages"] => Some(anthropic_message("/gemini/messages", Pool::Fixed(Platform::Gemini))),
+        ["gemini", "v1", "chat"] => Some(chat("/gemini/v1/chat", Pool::Fixed(Platform::Gemini))),
+        ref rest => by_base(rest),
+    };
+    found.ok_or(NoTarget::Unknown)
 }
 
 /// `.` and `..`, also percent-encoded, also with an encoded slash.
@@ -77,43 +127,300 @@ fn is_dots(segment: &str) -> bool {
     matches!(lower.replace("%2e", ".").as_str(), "." | "..")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The base paths under which the families of routes exist.
+fn by_base<'a>(segments: &[&'a str]) -> Option<Target<'a>> {
+    let (bases, rest): (&[Family], _) = match *segments {
+        ["api", "claude", ref rest @ ..] | ["claude" | "anthropic", ref rest @ ..] => (&[Family::Anthropic], rest),
+        ["gemini" | "genai", ref rest @ ..] => (&[Family::Google], rest),
+        ["openai", ref rest @ ..] => (&[Family::OpenAi], rest),
+        ["api", ref rest @ ..] => (&[Family::Anthropic, Family::OpenAi], rest),
+        ref rest => (&[Family::Anthropic, Family::OpenAi, Family::Google], rest),
+    };
+    let unversioned = without_version(rest);
+    let of_api = segments.first() == Some(&"api");
+    bases.iter().find_map(|family| match family {
+        Family::Anthropic => anthropic(unversioned, bases.len() == 1),
+        Family::OpenAi => openai(unversioned, bases.len() == 1, of_api),
+        Family::Google => google(rest, bases.len() == 1),
+    })
+}
 
-    #[test]
-    fn every_base_and_spelling_leads_to_its_route() {
-        for base in ["", "/api", "/claude", "/api/claude", "/anthropic"] {
-            for version in ["", "/v1", "/v1/v1"] {
-                for (tail, expected) in [
-                    ("/messages", Target::Messages),
-                    ("/messages/", Target::Messages),
-                    ("//messages/count_tokens", Target::CountTokens),
-                    ("/models", Target::Models),
-                    ("/models/claude-opus-4-5", Target::Model("claude-opus-4-5")),
-                    ("/key-info", Target::KeyInfo),
-                    ("/usage", Target::Usage),
-                    ("/me", Target::Me),
-                    ("/organizations/x/usage", Target::OrganizationUsage),
-                ] {
-                    let path = format!("{base}{version}{tail}");
-                    assert_eq!(target(&path), Ok(expected), "{path}");
-                }
-            }
-        }
-        assert_eq!(target("/"), Ok(Target::Hello));
-        assert_eq!(target("/api/hello"), Ok(Target::Hello));
-        assert_eq!(target("/api/event_logging/batch"), Ok(Target::EventBatch));
-        assert_eq!(target("/api/api/event_logging/batch"), Ok(Target::EventBatch));
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Anthropic,
+    OpenAi,
+    Google,
+}
+
+fn without_version<'s, 'a>(mut rest: &'s [&'a str]) -> &'s [&'a str] {
+    while let ["v1", after @ ..] = rest {
+        rest = after;
     }
+    rest
+}
 
-    #[test]
-    fn dot_segments_are_refused_and_the_rest_is_unknown() {
-        for path in ["/v1/../admin", "/v1/%2e%2e/admin", "/v1/%2E./messages", "/./v1/messages", "/v1/..%2fmessages"] {
-            assert_eq!(target(path), Err(NoTarget::Unsafe), "{path}");
-        }
-        for path in ["/v1/messages/batches", "/v2/messages", "/api/v1/accounts", "/claude/api/v1/messages/x"] {
-            assert_eq!(target(path), Err(NoTarget::Unknown), "{path}");
-        }
+/// `alone`: the base path belongs to this family only, so that it decides the shape of shared routes.
+fn anthropic<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
+    let shape = alone.then_some(Dialect::Anthropic);
+    match *rest {
+        ["messages"] => Some(anthropic_message("/v1/messages", Pool::ByModel(Platform::Claude))),
+        ["messages", "count_tokens"] => Some(Target::Call(Call {
+            endpoint: Endpoint::CountTokens,
+            ..call(
+                "/v1/messages/count_tokens",
+                Dialect::Anthropic,
+                Pool::ByModel(Platform::Claude),
+                "/messages/count_tokens",
+            )
+        })),
+        ["models"] => Some(Target::Models(shape)),
+        ["models", model] if !model.contains(':') || alone => Some(Target::Model(shape, decoded(model))),
+        ["key-info"] => Some(Target::KeyInfo(Dialect::Anthropic)),
+        ["usage"] => Some(Target::Usage),
+        ["me"] => Some(Target::Me),
+        ["organizations", _, "usage"] => Some(Target::OrganizationUsage),
+        _ => None,
     }
 }
+
+fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>> {
+    let shape = alone.then_some(Dialect::Chat);
+    let pool = Pool::ByModel(Platform::OpenAi);
+    let raw = |route, endpoint, tail| Some(Target::Call(Call { endpoint, ..call(route, Dialect::Chat, pool, tail) }));
+    match *rest {
+        // claude-relay-service served Claude here, whatever the model.
+        ["chat", "completions"] if of_api => Some(chat("/v1/chat/completions", Pool::ByModel(Platform::Claude))),
+        ["chat", "completions"] => Some(chat("/v1/chat/completions", pool)),
+        ["completions"] => raw("/v1/completions", Endpoint::Complete, "/completions"),
+        ["embeddings"] => raw("/v1/embeddings", Endpoint::Embed, "/embeddings"),
+        ["images", "generations"] => raw("/v1/images/generations", Endpoint::Image, "/images/generations"),
+        ["images", "edits"] => raw("/v1/images/edits", Endpoint::Image, "/images/edits"),
+        ["audio", "speech"] => raw("/v1/audio/speech", Endpoint::Audio, "/audio/speech"),
+        ["audio", "transcriptions"] => raw("/v1/audio/transcriptions", Endpoint::Audio, "/audio/transcriptions"),
+        ["audio", "translations"] => raw("/v1/audio/translations", Endpoint::Audio, "/audio/translations"),
+        ["responses", ref rest @ ..] => responses(rest, pool),
+        ["models"] => Some(Target::Models(shape)),
+        ["models", model] if !model.contains(':') || alone => Some(Target::Model(shape, decoded(model))),
+        ["key-info"] => Some(Target::KeyInfo(Dialect::Chat)),
+        ["usage"] => Some(Target::Usage),
+        _ => None,
+    }
+}
+
+fn responses<'a>(rest: &[&'a str], pool: Pool) -> Option<Target<'a>> {
+    let of =
+        |route, endpoint, tail| Some(Target::Call(Call { endpoint, ..call(route, Dialect::Responses, pool, tail) }));
+    match *rest {
+        [] => of("/v1/responses", Endpoint::Generate, "/responses"),
+        ["compact"] => of("/v1/responses/compact", Endpoint::Compact, "/responses/compact"),
+        [id] | [id, "cancel" | "input_items"] => Some(Target::Call(Call {
+            endpoint: Endpoint::Stored,
+            tail: Cow::Owned(format!("/responses/{}", rest.join("/"))),
+            model: Some(Cow::Borrowed(id)),
+            ..call("/v1/responses/{id}", Dialect::Responses, pool, "")
+        })),
+        _ => None,
+    }
+}
+
+/// `v1beta/models/{m}:{verb}`, the same under `v1`, and Code Assist's `v1internal:{verb}`.
+fn google<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
+    let shape = Some(Dialect::Gemini);
+    match *rest {
+        [verb] if verb.starts_with("v1internal:") => assist(verb.strip_prefix("v1internal:")?),
+        ["v1internal", ref operation @ ..] if !operation.is_empty() => Some(Target::Call(Call {
+            tail: Cow::Owned(format!("/{}", operation.join("/"))),
+            ..assist_call(Endpoint::Assist, "")
+        })),
+        ["v1beta", "models"] => Some(Target::Models(shape)),
+        ["v1", "models"] | ["models"] if alone => Some(Target::Models(shape)),
+        [version @ ("v1beta" | "v1"), "models", ref name @ ..] => model_verb(version, name, alone),
+        ["models", ref name @ ..] if alone => model_verb("v1beta", name, alone),
+        ["key-info"] if alone => Some(Target::KeyInfo(Dialect::Gemini)),
+        _ => None,
+    }
+}
+
+fn model_verb<'a>(version: &str, name: &[&'a str], alone: bool) -> Option<Target<'a>> {
+    let [named] = *name else { return None };
+    let named = decoded(named);
+    let Some((model, verb)) = named.rsplit_once(':') else {
+        return (version == "v1beta" || alone).then_some(Target::Model(Some(Dialect::Gemini), named));
+    };
+    let pool = Pool::ByModel(Platform::Gemini);
+    let (route, endpoint, stream) = match verb {
+        "generateContent" => ("/v1beta/models/{model}:generateContent", Endpoint::Generate, false),
+        "streamGenerateContent" => ("/v1beta/models/{model}:streamGenerateContent", Endpoint::Generate, true),
+        "countTokens" => ("/v1beta/models/{model}:countTokens", Endpoint::CountTokens, false),
+        "embedContent" => ("/v1beta/models/{model}:embedContent", Endpoint::Embed, false),
+        "batchEmbedContents" => ("/v1beta/models/{model}:batchEmbedContents", Endpoint::Embed, false),
+        // claude-relay-service takes Code Assist's verbs here too.
+        _ => return assist(&verb.to_owned()),
+    };
+    Some(Target::Call(Call {
+        endpoint,
+        model: Some(Cow::Owned(model.to_owned())),
+        stream: Some(stream),
+        tail: Cow::Owned(format!("/{version}/models/{model}:{verb}")),
+        ..call(route, Dialect::Gemini, pool, "")
+    }))
+}
+
+fn assist(verb: &str) -> Option<Target<'static>> {
+    let (endpoint, stream, tail) = match verb {
+        "generateContent" => (Endpoint::Generate, Some(false), ":generateContent"),
+        "streamGenerateContent" => (Endpoint::Generate, Some(true), ":streamGenerateContent"),
+        "countTokens" => (Endpoint::CountTokens, Some(false), ":countTokens"),
+        "loadCodeAssist" => (Endpoint::Assist, None, ":loadCodeAssist"),
+        "onboardUser" => (Endpoint::Assist, None, ":onboardUser"),
+        "listExperiments" => (Endpoint::Assist, None, ":listExperiments"),
+        "retrieveUserQuota" => (Endpoint::Assist, None, ":retrieveUserQuota"),
+        "fetchAdminControls" => (Endpoint::Assist, None, ":fetchAdminControls"),
+        "getCodeAssistGlobalUserSetting" => (Endpoint::Assist, None, ":getCodeAssistGlobalUserSetting"),
+        "setCodeAssistGlobalUserSetting" => (Endpoint::Assist, None, ":setCodeAssistGlobalUserSetting"),
+        // Telemetry is answered here and goes nowhere.
+        "recordCodeAssistMetrics" => return Some(Target::EventBatch),
+        _ => return None,
+    };
+    Some(Target::Call(Call { stream, ..assist_call(endpoint, tail) }))
+}
+
+fn assist_call(endpoint: Endpoint, tail: &'static str) -> Call<'static> {
+    let client = Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist };
+    Call { client, endpoint, ..call("/v1internal", Dialect::Gemini, CODE_ASSIST, tail) }
+}
+
+fn droid<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
+    let (family, rest) = rest.split_first()?;
+    match (*family, without_version(rest)) {
+        ("claude", ["messages"]) => Some(anthropic_message("/droid/claude/v1/messages", DROID)),
+        ("openai", ["responses"]) => {
+            Some(Target::Call(call("/droid/openai/v1/responses", Dialect::Responses, DROID, "/responses")))
+        }
+        ("comm", ["chat", "completions"]) => Some(chat("/droid/comm/v1/chat/completions", DROID)),
+        ("claude", ["models"]) => Some(Target::Models(Some(Dialect::Anthropic))),
+        ("openai" | "comm", ["models"]) => Some(Target::Models(Some(Dialect::Chat))),
+        _ => None,
+    }
+}
+
+fn azure<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
+    match without_version(rest) {
+        ["chat", "completions"] => Some(chat("/azure/chat/completions", AZURE)),
+        ["responses"] => Some(Target::Call(call("/azure/responses", Dialect::Responses, AZURE, "/responses"))),
+        ["embeddings"] => Some(Target::Call(Call {
+            endpoint: Endpoint::Embed,
+            ..call("/azure/embeddings", Dialect::Chat, AZURE, "/embeddings")
+        })),
+        ["models"] => Some(Target::Models(Some(Dialect::Chat))),
+        _ => None,
+    }
+}
+
+/// What the AzureOpenAI SDKs call: the deployment stands in the path.
+fn deployment<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
+    let (name, rest) = rest.split_first()?;
+    let pool = Pool::ByModel(Platform::OpenAi);
+    let (route, endpoint, tail) = match rest {
+        ["chat", "completions"] => {
+            ("/openai/deployments/{deployment}/chat/completions", Endpoint::Generate, "/chat/completions")
+        }
+        ["embeddings"] => ("/openai/deployments/{deployment}/embeddings", Endpoint::Embed, "/embeddings"),
+        ["images", "generations"] => {
+            ("/openai/deployments/{deployment}/images/generations", Endpoint::Image, "/images/generations")
+        }
+        _ => return None,
+    };
+    Some(Target::Call(Call { endpoint, model: Some(decoded(name)), ..call(route, Dialect::Chat, pool, tail) }))
+}
+
+fn chatgpt<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
+    match *rest {
+        ["models"] => Some(Target::Models(Some(Dialect::Chat))),
+        ["responses"] | ["responses", "compact"] => responses(rest.get(1..)?, CHATGPT),
+        _ => None,
+    }
+}
+
+fn forced_chat<'a>(rest: &[&'a str], platform: Platform) -> Option<Target<'a>> {
+    match *without_version(rest) {
+        ["chat", "completions"] => Some(chat(
+            match platform {
+                Platform::Claude => "/openai/claude/v1/chat/completions",
+                _ => "/openai/gemini/v1/chat/completions",
+            },
+            Pool::Fixed(platform),
+        )),
+        ["models"] => Some(Target::Models(Some(Dialect::Chat))),
+        ["models", model] => Some(Target::Model(Some(Dialect::Chat), decoded(model))),
+        _ => None,
+    }
+}
+
+/// Bedrock's runtime: a model id may hold an encoded or a plain colon, and even a slash (inference profile ARNs).
+fn bedrock<'a>(model: &[&'a str], verb: &str) -> Option<Target<'a>> {
+    let (route, dialect, endpoint, stream) = match verb {
+        "invoke" => ("/model/{id}/invoke", Dialect::Anthropic, Endpoint::Generate, false),
+        "invoke-with-response-stream" => {
+            ("/model/{id}/invoke-with-response-stream", Dialect::Anthropic, Endpoint::Generate, true)
+        }
+        "converse" => ("/model/{id}/converse", Dialect::Converse, Endpoint::Generate, false),
+        "converse-stream" => ("/model/{id}/converse-stream", Dialect::Converse, Endpoint::Generate, true),
+        "count-tokens" => ("/model/{id}/count-tokens", Dialect::Anthropic, Endpoint::CountTokens, false),
+        _ => return None,
+    };
+    let model = match *model {
+        [one] => decoded(one),
+        _ => Cow::Owned(decoded(&model.join("/")).into_owned()),
+    };
+    Some(Target::Call(Call {
+        client: Surface { dialect, wire: Wire::Bedrock },
+        endpoint,
+        model: Some(model),
+        stream: Some(stream),
+        ..call(route, dialect, Pool::Fixed(Platform::Claude), "")
+    }))
+}
+
+fn anthropic_message<'a>(route: &'static str, pool: Pool) -> Target<'a> {
+    Target::Call(call(route, Dialect::Anthropic, pool, "/messages"))
+}
+
+fn chat<'a>(route: &'static str, pool: Pool) -> Target<'a> {
+    Target::Call(call(route, Dialect::Chat, pool, "/chat/completions"))
+}
+
+/// A call that makes an answer, in a plain dialect.
+fn call<'a>(route: &'static str, dialect: Dialect, pool: Pool, tail: &'static str) -> Call<'a> {
+    Call {
+        route,
+        client: Surface::plain(dialect),
+        endpoint: Endpoint::Generate,
+        model: None,
+        stream: None,
+        pool,
+        tail: Cow::Borrowed(tail),
+    }
+}
+
+/// A segment without percent-encoding; as it stands when that is no text.
+fn decoded(segment: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().unwrap_or(Cow::Borrowed(segment))
+}
+
+/// What clients of an unknown path most likely speak: the dialect of its prefix.
+pub fn dialect_of_prefix(path: &str) -> Option<Dialect> {
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    if starts(&["/openai", "/azure", "/backend-api", "/v1/chat", "/v1/responses", "/responses"]) {
+        Some(Dialect::Chat)
+    } else if starts(&["/gemini", "/genai", "/v1beta", "/v1internal"]) {
+        Some(Dialect::Gemini)
+    } else if starts(&["/model/"]) {
+        Some(Dialect::Converse)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,16 +5,15 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use actors::domain::id::RequestId;
 use actors::domain::route::RefusalReason;
 use actors::domain::time::SECOND;
 use serde_json::json;
 
-use crate::dialect::anthropic::error::{ErrorBody, status_and_type};
-use crate::relay::RelayError;
+use crate::dialect::{Surface, Wire, error};
 use crate::relay::answer::{Headers, WholeAnswer, id_headers};
 use crate::relay::attempt::Served;
 use crate::relay::pending::Pending;
+use crate::relay::{self, Arrival, RelayError};
 
 /// A client is told to wait by itself only this long; longer waits freeze some of them.
 const LONGEST_PATIENCE_MS: i64 = 60 * SECOND;
@@ -24,15 +23,16 @@ const NO_ROUTE: &str = "no such route";
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const ERROR: HeaderName = HeaderName::from_static("x-quotalane-error");
+const AWS_ERROR: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What a request got.
-pub fn served(served: Served) -> HttpResponse {
+pub fn served(served: Served, client: Surface) -> HttpResponse {
     match served {
         Served::Whole(answer) => whole(answer),
         Served::Stream(mut live) => {
             let headers = live.take_headers();
-            event_stream(headers).body(*live)
+            event_stream(headers, client).body(*live)
         }
     }
 }
@@ -46,11 +46,15 @@ pub fn whole(answer: WholeAnswer) -> HttpResponse {
 }
 
 /// A stream that has nothing to say yet.
-pub fn pending(pending: Pending, request: RequestId, client: &HeaderMap) -> HttpResponse {
-    event_stream(id_headers(request, client)).body(pending)
+pub fn pending(pending: Pending, arrival: &Arrival, client: &HeaderMap) -> HttpResponse {
+    event_stream(id_headers(arrival.client.dialect, arrival.request, client), arrival.client).body(pending)
 }
 
-fn event_stream(headers: Headers) -> HttpResponseBuilder {
+fn event_stream(headers: Headers, client: Surface) -> HttpResponseBuilder {
+    let kind = match client.wire {
+        Wire::Plain | Wire::CodeAssist => "text/event-stream; charset=utf-8",
+        Wire::Bedrock => "application/vnd.amazon.eventstream",
+    };
     let mut response = HttpResponse::Ok();
     for (name, value) in headers {
         if name != CONTENT_TYPE {
@@ -58,7 +62,7 @@ fn event_stream(headers: Headers) -> HttpResponseBuilder {
         }
     }
     response
-        .append_header((CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")))
+        .append_header((CONTENT_TYPE, HeaderValue::from_static(kind)))
         .append_header((CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")))
         .append_header((BUFFERING, HeaderValue::from_static("no")));
     response
@@ -70,44 +74,33 @@ fn append(response: &mut HttpResponseBuilder, headers: Headers) {
     }
 }
 
-/// An error in the Anthropic dialect.
-pub fn error(error: &RelayError, request: RequestId, client: &HeaderMap) -> HttpResponse<BoxBody> {
-    let (status, kind) = status_and_type(error.condition());
-    let (message, request_id) = (error.to_string(), request.to_string());
-    let money = matches!(error, RelayError::Refused(refusal) if matches!(refusal.reason, RefusalReason::OutOfMoney(_)));
-    let body = ErrorBody {
-        kind,
-        message: &message,
-        code: money.then_some(error.condition()),
-        reset_at: error.reset_at(),
-        request_id: &request_id,
-    };
+/// An error in the caller's dialect.
+pub fn refusal(failure: &RelayError, arrival: &Arrival, client: &HeaderMap) -> HttpResponse<BoxBody> {
+    let (status, body) = relay::error::render(arrival.client, failure, arrival.request);
     let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    append(&mut response, id_headers(request, client));
-    retry_headers(&mut response, error, status);
+    append(&mut response, id_headers(arrival.client.dialect, arrival.request, client));
+    retry_headers(&mut response, failure, status);
     response
         .append_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
-        .append_header((ERROR, HeaderValue::from_static(error.condition())));
-    if closes_connection(error) {
+        .append_header((ERROR, HeaderValue::from_static(failure.condition())));
+    if arrival.client.wire == Wire::Bedrock {
+        response.append_header((AWS_ERROR, HeaderValue::from_static(error::amzn_error_type(status))));
+    }
+    if closes_connection(failure) {
         response.force_close();
     }
-    response.body(body.to_json())
+    response.body(body)
 }
 
 /// No such route, in the dialect of the path's prefix (`relay-api.md` §1).
-pub fn unknown_path(path: &str, request: RequestId, client: &HeaderMap) -> HttpResponse<BoxBody> {
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
-    let body = if starts(&["/api/v1/"]) {
-        json!({"code": 404, "reason": "NOT_FOUND", "message": NO_ROUTE, "request_id": request.to_string()})
-    } else if starts(&["/openai", "/azure", "/backend-api"]) {
-        json!({"error": {"message": NO_ROUTE, "type": "invalid_request_error", "param": null, "code": "not_found"}})
-    } else if starts(&["/gemini", "/genai", "/v1beta", "/v1internal"]) {
-        json!({"error": {"code": 404, "message": NO_ROUTE, "status": "NOT_FOUND"}})
-    } else {
-        return error(&RelayError::NotFound, request, client);
-    };
+pub fn unknown_path(path: &str, arrival: &Arrival, client: &HeaderMap) -> HttpResponse<BoxBody> {
+    if !path.starts_with("/api/v1/") {
+        return refusal(&RelayError::NotFound, arrival, client);
+    }
+    let request_id = arrival.request.to_string();
+    let body = json!({"code": 404, "reason": "NOT_FOUND", "message": NO_ROUTE, "request_id": request_id});
     let mut response = HttpResponse::NotFound();
-    append(&mut response, id_headers(request, client));
+    append(&mut response, id_headers(arrival.client.dialect, arrival.request, client));
     response.append_header((ERROR, "not_found")).append_header((SHOULD_RETRY, "false")).json(body)
 }
 
@@ -124,8 +117,9 @@ fn closes_connection(error: &RelayError) -> bool {
 }
 
 fn retry_headers(response: &mut HttpResponseBuilder, error: &RelayError, status: u16) {
-    let wait = error.retry_after_ms().filter(|_| matches!(status, 429 | 502..=504 | 529));
-    let wait = wait.or_else(|| matches!(status, 429 | 503 | 529).then_some(SECOND));
+    let may_wait = !error.is_out_of_money();
+    let wait = error.retry_after_ms().filter(|_| may_wait && matches!(status, 429 | 502..=504 | 529));
+    let wait = wait.or_else(|| (may_wait && matches!(status, 429 | 503 | 529)).then_some(SECOND));
     if let Some(ms) = wait {
         let seconds = ms.max(1).div_euclid(SECOND) + i64::from(ms.max(1).rem_euclid(SECOND) > 0);
         response.append_header((RETRY_AFTER, HeaderValue::from(seconds)));
@@ -148,6 +142,7 @@ fn waits_for_slot(error: &RelayError) -> bool {
 fn should_retry(error: &RelayError, status: u16, wait_ms: Option<i64>) -> Option<bool> {
     match error {
         _ if wait_ms.is_some_and(|ms| ms > LONGEST_PATIENCE_MS) => Some(false),
+        _ if error.is_out_of_money() => Some(false),
         RelayError::Refused(refusal) if refusal.reason == RefusalReason::PoolBusy => Some(true),
         RelayError::Refused(_) if status == 429 => Some(true),
         RelayError::Upstream { .. } if status == 429 => Some(true),
@@ -163,10 +158,13 @@ fn should_retry(error: &RelayError, status: u16, wait_ms: Option<i64>) -> Option
 
 #[cfg(test)]
 mod tests {
+    use actors::domain::id::RequestId;
     use actors::domain::route::Refusal;
+    use actors::domain::time::Timestamp;
     use actors::domain::verdict::Verdict;
 
     use super::*;
+    use crate::dialect::Dialect;
 
     fn refused(reason: RefusalReason, retry_after_ms: Option<i64>) -> RelayError {
         RelayError::Refused(Refusal { reason, retry_after_ms, reset_at: None, decision: None })
@@ -179,6 +177,9 @@ mod tests {
     #[test]
     fn every_error_says_how_to_retry() {
         use RefusalReason as R;
+        let client = Surface::plain(Dialect::Anthropic);
+        let (request, at, instant) = (RequestId(1), Timestamp(0), tokio::time::Instant::now());
+        let arrival = Arrival { request, at, instant, route: "/v1/messages", client };
         for (error_case, status, retry_after, should) in [
             (RelayError::KeyInvalid, 401, None, Some("false")),
             (RelayError::BodyTooLarge, 413, None, Some("false")),
@@ -196,7 +197,7 @@ mod tests {
             (upstream(Verdict::Timeout, None), 504, Some("1"), None),
             (upstream(Verdict::Server, None), 502, Some("1"), None),
         ] {
-            let response = error(&error_case, RequestId(1), &HeaderMap::new());
+            let response = refusal(&error_case, &arrival, &HeaderMap::new());
             let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
             assert_eq!(response.status().as_u16(), status, "{error_case:?}");
             assert_eq!(header("retry-after"), retry_after, "{error_case:?}");

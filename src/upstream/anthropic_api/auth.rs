@@ -43,7 +43,8 @@ pub(in crate::upstream) fn api_key(
     Ok(headers)
 }
 
-fn sensitive(name: HeaderName, text: &str) -> Result<(HeaderName, HeaderValue), PrepareError> {
+/// A header that no log may show.
+pub(in crate::upstream) fn sensitive(name: HeaderName, text: &str) -> Result<(HeaderName, HeaderValue), PrepareError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| PrepareError::BadCredential)?;
     value.set_sensitive(true);
     Ok((name, value))

@@ -4,14 +4,14 @@ use actors::domain::account::AccountSpec;
 use actors::domain::verdict::{Judgement, Verdict};
 use actors::domain::window::Scope;
 
-use super::reset::{LONGEST_RETRY, retry_after};
-use super::{rate, rules};
+use super::rate;
 use crate::dialect::anthropic::error;
 use crate::dialect::error::EmbeddedError;
-use crate::upstream::AnswerHead;
+use crate::upstream::reset::{LONGEST_RETRY, retry_after};
+use crate::upstream::{AnswerHead, rules};
 
 /// Phrases with which the vendor disables an account.
-const BLOCKED: [&str; 5] = [
+pub(in crate::upstream) const BLOCKED: [&str; 5] = [
     "organization has been disabled",
     "oauth authentication is currently not allowed",
     "identity verification is required",
@@ -77,7 +77,7 @@ pub(in crate::upstream) fn classify(answer: &AnswerHead<'_>, account: &AccountSp
     if (200..300).contains(&answer.status) {
         return success(answer, account, oauth);
     }
-    if matches!(answer.status, 403 | 429 | 503) && is_html(answer) {
+    if matches!(answer.status, 403 | 429 | 503) && answer.is_html() {
         return Judgement::of(Verdict::Challenge);
     }
     let error = error::parse(answer.body);
@@ -99,16 +99,16 @@ pub(in crate::upstream) fn classify_embedded(
 
 /// A 2xx can still be an error in disguise, or no answer at all.
 fn success(answer: &AnswerHead<'_>, account: &AccountSpec, oauth: bool) -> Judgement {
-    let content_type = header(answer, "content-type").to_ascii_lowercase();
+    let content_type = answer.header("content-type").to_ascii_lowercase();
     if content_type.starts_with("text/event-stream") {
         return Judgement::of(Verdict::Ok);
     }
     if let Some(error) = error::parse_in_success(answer.body) {
         return classify_embedded(&error, answer, account, oauth);
     }
-    let empty = answer.body.is_empty() && header(answer, "content-length") == "0";
+    let empty = answer.body.is_empty() && answer.header("content-length") == "0";
     let wrong_form = answer.stream && content_type.starts_with("application/json");
-    let none = is_html(answer) || empty || wrong_form || answer.status == 204;
+    let none = answer.is_html() || empty || wrong_form || answer.status == 204;
     Judgement::of(if none { Verdict::Server } else { Verdict::Ok })
 }
 
@@ -166,16 +166,4 @@ fn overloaded(reading: &Reading<'_>, verdict: Verdict) -> Judgement {
     let wait = if reading.embedded { None } else { retry_after(reading.answer.headers, now, LONGEST_RETRY) };
     let scope = if reading.names_model() { Scope::Model(reading.answer.model.into()) } else { Scope::All };
     Judgement { scope, until: wait.map(|ms| now.plus(ms)), retry_after_ms: wait, ..Judgement::of(verdict) }
-}
-
-fn header<'a>(answer: &AnswerHead<'a>, name: &str) -> &'a str {
-    answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().trim()
-}
-
-fn is_html(answer: &AnswerHead<'_>) -> bool {
-    let start = answer.body.trim_ascii_start();
-    let head = start.get(..start.len().min(15)).unwrap_or_default().to_ascii_lowercase();
-    header(answer, "content-type").to_ascii_lowercase().starts_with("text/html")
-        || head.starts_with(b"<!doctype html")
-        || head.starts_with(b"<html")
 }

@@ -20,7 +20,7 @@ const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// The client's headers as the vendor may see them, with the version filled in and `beta` added when it is missing.
 /// Credentials are no part of it.
-pub(super) fn request(client: &HeaderMap, beta: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
+pub(in crate::upstream) fn request(client: &HeaderMap, beta: Option<&str>) -> Vec<(HeaderName, HeaderValue)> {
     let hop_by_hop = named_by_connection(client);
     let passes = |name: &HeaderName| {
         let name = name.as_str();
@@ -30,7 +30,7 @@ pub(super) fn request(client: &HeaderMap, beta: Option<&str>) -> Vec<(HeaderName
     let mut headers: Vec<(HeaderName, HeaderValue)> =
         client.iter().filter(|(name, _)| passes(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
     if !headers.iter().any(|(name, _)| *name == VERSION) {
-        headers.push((VERSION, HeaderValue::from_static(DEFAULT_VERSION)));
+        headers.push(default_version());
     }
     if let Some(beta) = beta {
         require_beta(&mut headers, beta);
@@ -38,6 +38,11 @@ pub(super) fn request(client: &HeaderMap, beta: Option<&str>) -> Vec<(HeaderName
     // Some vendors' networks compress without saying so when they are offered it.
     headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static("identity")));
     headers
+}
+
+/// The version for a client that names none.
+pub(in crate::upstream) fn default_version() -> (HeaderName, HeaderValue) {
+    (VERSION, HeaderValue::from_static(DEFAULT_VERSION))
 }
 
 /// Adds a capability to the client's list unless it is there; the client's own entries keep their order.
@@ -58,7 +63,8 @@ fn require_beta(headers: &mut Vec<(HeaderName, HeaderValue)>, beta: &str) {
     }
 }
 
-fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
+/// Names that the client declared as meant for the next hop only.
+pub(in crate::upstream) fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     headers
         .get_all(header::CONNECTION)
         .filter_map(|value| value.to_str().ok())

@@ -4,21 +4,18 @@ use actix_http::header::{HeaderName, HeaderValue};
 use actors::domain::account::AccountSpec;
 use bytes::Bytes;
 
-use super::{Inbound, Outbound, PrepareError};
-use crate::dialect::{Dialect, Surface, edit, peek};
+use super::{Inbound, Outbound, PrepareError, edits};
+use crate::dialect::{Dialect, Surface, edit};
 
 pub(super) mod auth;
 pub(super) mod classify;
-mod decimal;
 pub(super) mod headers;
 mod rate;
-mod reset;
-mod rules;
 mod url;
 pub(super) mod windows;
 
-pub(super) use decimal::percent_to_ppm;
-pub(super) use reset::{FIVE_HOURS, SEVEN_DAYS, believable, moment};
+pub(super) use super::decimal::percent_to_ppm;
+pub(super) use super::reset::{FIVE_HOURS, SEVEN_DAYS, believable, moment};
 
 /// The vendor's own address.
 pub(super) const BASE_URL: &str = "https://api.anthropic.com";
@@ -37,27 +34,21 @@ pub(super) fn prepare(
 ) -> Result<Outbound, PrepareError> {
     let base = account.base_url.as_deref().unwrap_or(BASE_URL);
     let url = url::messages(base, call.endpoint, call.query)?;
-    let mut edits = Vec::new();
-    let body = edited(call, account, &mut edits);
+    let mut applied = Vec::new();
+    let body = edited(call, account, &mut applied);
     let mut headers = headers::request(call.headers, beta);
     headers.extend(auth);
-    Ok(Outbound { method: call.method.clone(), url, headers, body, edits })
+    Ok(Outbound { method: call.method.clone(), url, headers, body, edits: applied })
 }
 
-fn edited(call: &Inbound<'_>, account: &AccountSpec, edits: &mut Vec<&'static str>) -> Bytes {
-    let mut body = call.body.clone();
-    let wanted = account.upstream_model(call.model);
-    if let Some(span) = &call.model_span
-        && peek::literal_text(call.body.get(span.clone()).unwrap_or_default()).as_deref() != Some(wanted)
-    {
-        body = edit::rename_model(&body, span.clone(), wanted);
-        edits.push("model.map");
-    }
+/// The body with the named edits that Anthropic's dialect knows; shares the client's bytes when none applied.
+pub(super) fn edited(call: &Inbound<'_>, account: &AccountSpec, applied: &mut Vec<&'static str>) -> Bytes {
+    let mut body = edits::map_model(call, account.upstream_model(call.model), applied);
     if call.strip_thinking
         && let Some(stripped) = edit::strip_thinking(&body)
     {
         body = Bytes::from(stripped);
-        edits.push("thinking.strip_foreign");
+        applied.push("thinking.strip_foreign");
     }
     body
 }

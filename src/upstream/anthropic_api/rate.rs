@@ -1,13 +1,14 @@
 //! Tells apart what a 429 or 402 means, and until when (`scheduling.md` §15, `upstreams.md` §2.1).
 
+use actix_http::header::HeaderMap;
 use actors::domain::time::{DAY, Timestamp};
 use actors::domain::verdict::{Judgement, Verdict};
 use actors::domain::window::{Scope, WindowKind, WindowSnapshot};
 use serde_json::Value;
 
 use super::classify::Reading;
-use super::reset::{LONGEST_RETRY, SEVEN_DAYS, believable, minute_limits, moment, retry_after};
 use super::windows::{is_exhausted, windows};
+use crate::upstream::reset::{LONGEST_RETRY, SEVEN_DAYS, believable, moment, retry_after};
 
 /// Error codes that say that a quota or credit, not a rate, ran out.
 const QUOTA_CODES: [&str; 5] = [
@@ -121,4 +122,15 @@ fn body_reset(reading: &Reading<'_>, longest: i64) -> Option<Timestamp> {
         at.or_else(|| after.map(|seconds| now.plus(seconds.saturating_mul(1_000))))
             .filter(|at| (1..=longest).contains(&at.since(now)))
     })
+}
+
+/// The latest reset of the per-minute limits that are used up, when it lies within the next hour.
+fn minute_limits(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let text = |name: String| headers.get(name.as_str()).and_then(|value| value.to_str().ok());
+    ["requests", "tokens", "input-tokens", "output-tokens"]
+        .into_iter()
+        .filter(|dim| text(format!("anthropic-ratelimit-{dim}-remaining")).is_some_and(|left| left.trim() == "0"))
+        .filter_map(|dim| text(format!("anthropic-ratelimit-{dim}-reset")).and_then(moment))
+        .filter(|at| (1..=LONGEST_RETRY).contains(&at.since(now)))
+        .max()
 }

@@ -2,41 +2,20 @@
 
 use actors::domain::route::Endpoint;
 
-use crate::upstream::PrepareError;
+use crate::upstream::{PrepareError, url};
 
 /// `base` + `/v1/messages[/count_tokens]` + query. A base may end in nothing, `/`, `/v1` or `/v1/messages`; `//` is tolerated.
 /// A `key` in the query is a credential and is dropped.
 pub(super) fn messages(base: &str, endpoint: Endpoint, query: Option<&str>) -> Result<String, PrepareError> {
-    let (scheme, rest) = base.split_once("://").ok_or(PrepareError::BadBaseUrl)?;
-    let unusable = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@');
-    if !matches!(scheme, "http" | "https") || rest.starts_with('/') || rest.is_empty() || rest.contains(unusable) {
-        return Err(PrepareError::BadBaseUrl);
-    }
-    let mut url = format!("{scheme}:/");
-    for segment in rest.split('/').filter(|segment| !segment.is_empty()) {
-        if matches!(segment, "." | "..") {
-            return Err(PrepareError::BadBaseUrl);
-        }
-        url.push('/');
-        url.push_str(segment);
-    }
+    let mut url = url::base(base)?;
     if !url.ends_with("/v1/messages") {
         url.push_str(if url.ends_with("/v1") { "/messages" } else { "/v1/messages" });
     }
     if endpoint == Endpoint::CountTokens {
         url.push_str("/count_tokens");
     }
-    push_query(&mut url, query.unwrap_or_default());
+    url::push_query(&mut url, query.unwrap_or_default(), &[]);
     Ok(url)
-}
-
-fn push_query(url: &mut String, query: &str) {
-    let mut separator = '?';
-    for pair in query.split('&').filter(|pair| !pair.is_empty() && *pair != "key" && !pair.starts_with("key=")) {
-        url.push(separator);
-        url.push_str(pair);
-        separator = '&';
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use actors::domain::model::Family;
 use actors::domain::time::Timestamp;
 use actors::domain::window::{Scope, WindowKind, WindowSnapshot, WindowStatus};
 
-use super::decimal::fraction_to_ppm;
-use super::reset::{FIVE_HOURS, ONE_MINUTE, SEVEN_DAYS, believable, moment};
+use crate::upstream::decimal::fraction_to_ppm;
+use crate::upstream::reset::{FIVE_HOURS, ONE_MINUTE, SEVEN_DAYS, believable, moment};
 
 const FULL: i64 = 1_000_000;
 

@@ -1,34 +1,33 @@
 //! Gemini Code Assist with stored Google OAuth tokens (`upstreams.md` §2.5, opt-in).
 
 use actors::domain::account::AccountSpec;
-use actors::domain::credential::Credential;
-use actors::domain::verdict::{Judgement, Verdict};
+use actors::domain::credential::{Credential, Secret};
 
-use super::{Adapter, AnswerHead, Inbound, Outbound, PrepareError};
-use crate::dialect::error::EmbeddedError;
+use super::{Adapter, Inbound, Outbound, PrepareError, anthropic_api, google_api};
 use crate::dialect::{Dialect, Surface, Wire};
 
+mod body;
+mod url;
+
 pub(super) const ADAPTER: Adapter = Adapter {
-    surface,
+    surface: |_| Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist },
     prepare,
-    classify,
-    classify_embedded,
+    classify: |answer, account| google_api::classify::classify(answer, account, true),
+    classify_embedded: |error, answer, account| google_api::classify::classify_embedded(error, answer, account, true),
+    // Quotas are asked for, they do not come with answers.
     windows: |_, _| Vec::new(),
-    response_headers: |_, _| Vec::new(),
+    response_headers: google_api::headers::response,
 };
 
-fn surface(_client: Dialect) -> Surface {
-    Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist }
+fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
+    let Secret::OAuth { access, .. } = &credential.secret else { return Err(PrepareError::BadCredential) };
+    let url = url::of(call, account)?;
+    let mut edits = Vec::new();
+    let body = body::of(call, account, &mut edits);
+    let mut headers = google_api::headers::request(call);
+    headers.push(anthropic_api::auth::bearer(access)?);
+    Ok(Outbound { method: call.method.clone(), url, headers, body, edits })
 }
 
-fn prepare(_call: &Inbound<'_>, _account: &AccountSpec, _credential: &Credential) -> Result<Outbound, PrepareError> {
-    Err(PrepareError::Unsupported)
-}
-
-fn classify(_answer: &AnswerHead<'_>, _account: &AccountSpec) -> Judgement {
-    Judgement::of(Verdict::Server)
-}
-
-fn classify_embedded(_error: &EmbeddedError, _answer: &AnswerHead<'_>, _account: &AccountSpec) -> Judgement {
-    Judgement::of(Verdict::Server)
-}
+#[cfg(test)]
+mod tests;

@@ -2,33 +2,27 @@
 
 use actors::domain::account::AccountSpec;
 use actors::domain::credential::Credential;
-use actors::domain::verdict::{Judgement, Verdict};
+use actors::domain::route::Endpoint;
 
-use super::{Adapter, AnswerHead, Inbound, Outbound, PrepareError};
-use crate::dialect::error::EmbeddedError;
+use super::{Adapter, Inbound, Outbound, PrepareError, openai, openai_api};
 use crate::dialect::{Dialect, Surface};
 
-pub(super) const ADAPTER: Adapter = Adapter {
-    surface,
-    prepare,
-    classify,
-    classify_embedded,
-    windows: |_, _| Vec::new(),
-    response_headers: |_, _| Vec::new(),
-};
+#[cfg(test)]
+mod tests;
+
+/// Judged like the Chat family: the same vendors answer with the same errors.
+pub(super) const ADAPTER: Adapter = Adapter { surface, prepare, ..openai::ADAPTER };
 
 fn surface(_client: Dialect) -> Surface {
     Surface::plain(Dialect::Responses)
 }
 
-fn prepare(_call: &Inbound<'_>, _account: &AccountSpec, _credential: &Credential) -> Result<Outbound, PrepareError> {
-    Err(PrepareError::Unsupported)
-}
-
-fn classify(_answer: &AnswerHead<'_>, _account: &AccountSpec) -> Judgement {
-    Judgement::of(Verdict::Server)
-}
-
-fn classify_embedded(_error: &EmbeddedError, _answer: &AnswerHead<'_>, _account: &AccountSpec) -> Judgement {
-    Judgement::of(Verdict::Server)
+fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
+    let path = match call.endpoint {
+        Endpoint::Generate => "/responses",
+        Endpoint::Compact => "/responses/compact",
+        Endpoint::Stored => openai_api::url::tail_of(call.tail, "/responses/")?,
+        _ => return Err(PrepareError::Unsupported),
+    };
+    openai_api::prepare(call, account, credential, path, openai_api::body::mapped(call, account))
 }

@@ -39,7 +39,14 @@ impl<'a> Entry<'a> {
     /// Whose accounts it prices; `None` for vendors that we do not serve.
     pub(super) fn service(&self) -> Option<Service> {
         let provider: String = serde_json::from_str(self.text("litellm_provider")?).ok()?;
-        (provider == "anthropic").then_some(Service::Claude)
+        match provider.as_str() {
+            "anthropic" => Some(Service::Claude),
+            "bedrock" | "bedrock_converse" => Some(Service::Bedrock),
+            "gemini" => Some(Service::Gemini),
+            "openai" => Some(Service::OpenAi),
+            "azure" => Some(Service::Azure),
+            _ => None,
+        }
     }
 
     /// True for entries with a mode and a price per token.
@@ -164,11 +171,18 @@ fn thousands(name: &str) -> Option<u64> {
 }
 
 impl PriceVersion {
-    /// Fills the cache classes that a Claude row lacks, by the vendor's own ratios: writes at 1.25 × (5 min) and 2 × (1 h)
-    /// the input price, reads at 0.1 ×. Rows are completed when they are made, never when they are charged. A long tier
+    /// Fills the cache classes that a row lacks. Anthropic's by the vendor's own ratios: writes at 1.25 × (5 min) and 2 ×
+    /// (1 h) the input price, reads at 0.1 ×; other vendors' at the input price, never cheaper. Rows are completed when they are made, never when they are charged. A long tier
     /// scales what it lacks by its own input price.
     pub fn fill_cache_classes(&mut self) {
-        let ratios = [(Class::CacheRead, 1, 10), (Class::CacheW5m, 5, 4), (Class::CacheW1h, 2, 1)];
+        let ratios = match self.service {
+            Service::Claude | Service::Ccr | Service::Bedrock => {
+                [(Class::CacheRead, 1, 10), (Class::CacheW5m, 5, 4), (Class::CacheW1h, 2, 1)]
+            }
+            Service::Gemini | Service::OpenAi | Service::Codex | Service::Azure | Service::Droid => {
+                [(Class::CacheRead, 1, 1), (Class::CacheW5m, 1, 1), (Class::CacheW1h, 1, 1)]
+            }
+        };
         for (class, numerator, denominator) in ratios {
             let input = self.base.input;
             let filled = class.of_mut(&mut self.base);

@@ -57,12 +57,23 @@ pub fn read(json: &str, effective_from: Timestamp) -> Result<Imported, ImportErr
             continue;
         };
         imported.ignored_tiers += entry.ignored_tiers();
+        let model = called(service, model);
         match row(&entry, service, &model, effective_from) {
             Ok(version) => imported.versions.push(version),
             Err(reason) => imported.rejects.push(Reject { model, reason }),
         }
     }
     if imported.versions.is_empty() { Err(ImportError::Empty) } else { Ok(imported) }
+}
+
+/// The name by which the vendor is asked: some files put the vendor before it.
+fn called(service: Service, model: String) -> String {
+    let prefix = match service {
+        Service::Gemini => "gemini/",
+        Service::Azure => "azure/",
+        _ => return model,
+    };
+    model.strip_prefix(prefix).map_or_else(|| model.clone(), str::to_owned)
 }
 
 fn row(entry: &Entry<'_>, service: Service, model: &str, effective_from: Timestamp) -> Result<PriceVersion, String> {
@@ -125,7 +136,7 @@ mod tests {
             "input_cost_per_token_above_256k_tokens": 7e-06},
         "claude-no-mode": {"litellm_provider": "anthropic", "input_cost_per_token": 5e-06, "output_cost_per_token": 5e-06},
         "claude-free-form": {"litellm_provider": "anthropic", "mode": "chat"},
-        "gpt-5": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1, "output_cost_per_token": 1}
+        "mistral-5": {"litellm_provider": "mistral", "mode": "chat", "input_cost_per_token": 1, "output_cost_per_token": 1}
     }"#;
 
     fn imported() -> Imported {
@@ -134,6 +145,39 @@ mod tests {
 
     fn row_of(pattern: &str) -> PriceVersion {
         imported().versions.into_iter().find(|v| v.pattern == pattern).unwrap()
+    }
+
+    #[test]
+    fn every_vendor_that_we_serve_has_its_shelf() {
+        let entry = |provider: &str| {
+            format!(
+                r#"{{"litellm_provider": "{provider}", "mode": "chat", "input_cost_per_token": 2e-06,
+                "output_cost_per_token": 8e-06}}"#
+            )
+        };
+        let file = format!(
+            r#"{{"gpt-5": {}, "azure/gpt-5": {}, "gemini/gemini-x": {}, "us.anthropic.claude-x": {}, "other": {}}}"#,
+            entry("openai"),
+            entry("azure"),
+            entry("gemini"),
+            entry("bedrock_converse"),
+            entry("mistral")
+        );
+        let imported = read(&file, Timestamp(7)).unwrap();
+        let found: Vec<_> = imported.versions.iter().map(|v| (v.service, v.pattern.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                (Service::Azure, "gpt-5"),
+                (Service::Gemini, "gemini-x"),
+                (Service::OpenAi, "gpt-5"),
+                (Service::Bedrock, "us.anthropic.claude-x"),
+            ]
+        );
+        assert_eq!(imported.skipped, 1);
+        let openai = &imported.versions[2].base;
+        assert_eq!((openai.cache_read, openai.cache_w5m), (openai.input, openai.input));
+        assert_eq!(imported.versions[3].base.cache_w5m, Some(2_500_000_000));
     }
 
     #[test]
