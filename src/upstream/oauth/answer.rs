@@ -7,7 +7,7 @@ use actors::domain::time::{SECOND, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{CHATGPT_ACCOUNT_ID, Class, Failure, Manner, ORGANIZATION_ID, claims, outcome};
+use super::{CHATGPT_ACCOUNT_ID, Class, Failure, Flow, Manner, ORGANIZATION_ID, claims, outcome};
 
 /// A token is treated as ended this long before it ends.
 const EARLY_MS: i64 = 30 * SECOND;
@@ -100,10 +100,12 @@ fn read(
         let text = "the vendor gave no refresh token; make a new link with consent";
         return Err(Failure::new(Class::Rejected, Some(status), text));
     }
-    let facts = tokens.id_token.as_ref().map(claims::chatgpt).unwrap_or_default();
+    let id_token = tokens.id_token.as_ref().filter(|_| manner.names_chatgpt);
+    let facts = id_token.map(claims::chatgpt).unwrap_or_default();
     let mut options = BTreeMap::new();
     options.extend(facts.account_id.map(|id| (CHATGPT_ACCOUNT_ID.to_owned(), id)));
-    options.extend(tokens.organization_id.clone().map(|id| (ORGANIZATION_ID.to_owned(), id)));
+    let organization = tokens.organization_id.clone().filter(|id| manner.flow == Flow::Device && claims::is_id(id));
+    options.extend(organization.map(|id| (ORGANIZATION_ID.to_owned(), id)));
     let expires_at = tokens.ends_at(manner, now);
     let secret = Secret::OAuth { access: tokens.access_token, refresh: tokens.refresh_token };
     Ok(Granted { credential: Credential { secret, expires_at, version: 0 }, options, plan: facts.plan })

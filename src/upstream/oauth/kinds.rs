@@ -57,6 +57,8 @@ pub struct Manner {
     pub longest_life: Option<i64>,
     /// A token that is a JWT says itself when it ends.
     pub reads_expiry: bool,
+    /// The `id_token` names the ChatGPT account.
+    pub names_chatgpt: bool,
 }
 
 const PLAIN: Manner = Manner {
@@ -72,6 +74,7 @@ const PLAIN: Manner = Manner {
     must_refresh: true,
     longest_life: None,
     reads_expiry: false,
+    names_chatgpt: false,
 };
 
 /// A setup token comes without a refresh token, so one is not required.
@@ -83,6 +86,7 @@ const CODEX: Manner = Manner {
     after: &[("id_token_add_organizations", "true"), ("codex_cli_simplified_flow", "true")],
     refresh_scope: Some("openid profile email"),
     reads_expiry: true,
+    names_chatgpt: true,
     ..PLAIN
 };
 

@@ -54,7 +54,7 @@ async fn way_of(state: &AdminState, authorisation: &Authorisation) -> Result<Way
     let account = authorisation.account_id.map(AccountId);
     let base_url = match account {
         Some(id) => found(state, id).await?.config.base_url,
-        None => authorisation.draft.get("base_url").and_then(Value::as_str).map(str::to_owned),
+        None => None,
     };
     way(state, authorisation.kind, account, authorisation.proxy_id.map(ProxyId), base_url).await
 }
@@ -87,6 +87,7 @@ async fn settle(
             renew(session, state, id, granted).await
         }
         (None, Some(mut input)) => {
+            let way = Way { base_url: input.base_url.clone(), ..way };
             state.authority.complete(&way, &mut granted, &input.options).await;
             for (name, value) in granted.options {
                 input.options.entry(name).or_insert(value);
