@@ -4,9 +4,12 @@
 
 mod captures;
 mod corpus;
+mod decoded_corpus;
 mod mock;
 mod mock_faults;
+mod passing;
 mod plain_http;
 mod prepare;
+mod recorded;
 mod sample;
 mod verdicts;

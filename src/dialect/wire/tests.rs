@@ -170,7 +170,7 @@ fn error_messages_of_the_protocol_are_errors_too() {
     let (text, _) = unpacked(CONVERSE, &frame, 997);
     assert_eq!(
         text,
-        "event: error\ndata: {\"error\":{\"message\":\"m\",\"type\":\"internalFailure\"},\"type\":\"error\"}\n\n"
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"internalFailure\",\"message\":\"m\"}}\n\n"
     );
 }
 

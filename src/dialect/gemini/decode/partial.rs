@@ -129,7 +129,7 @@ mod tests {
             r#"{"jsonPath":"$.days[0].n","numberValue":3},{"jsonPath":"$.days[1]","boolValue":true}"#,
             r#"{"jsonPath":"$['a b'].c","nullValue":"NULL_VALUE"}"#,
         ]);
-        assert_eq!(args, r#"{"a b":{"c":null},"city":"Boston","days":[{"n":3},true]}"#);
+        assert_eq!(args, r#"{"city":"Boston","days":[{"n":3},true],"a b":{"c":null}}"#);
     }
 
     #[test]
