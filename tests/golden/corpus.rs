@@ -10,6 +10,7 @@ use actors::domain::verdict::Verdict;
 use base64::Engine;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
+use quotalane::dialect::Dialect;
 use quotalane::dialect::anthropic::tap::StreamTap;
 use quotalane::dialect::anthropic::{answer, error};
 use quotalane::dialect::estimate::TextBytes;
@@ -163,7 +164,7 @@ fn renaming_to_the_same_model_changes_no_byte() {
         let model = tap.seen().model.clone().unwrap();
         for size in chunk_sizes(&transcript.body) {
             for name in [model.as_str(), "asked-for"] {
-                let mut rewriter = ModelRewriter::new(name);
+                let mut rewriter = ModelRewriter::new(Dialect::Anthropic, name);
                 let mut out = Vec::new();
                 for chunk in transcript.body.chunks(size) {
                     out.extend_from_slice(&rewriter.feed(Bytes::copy_from_slice(chunk)));

@@ -5,6 +5,7 @@
 mod captures;
 mod corpus;
 mod decoded;
+mod decoded_corpus;
 mod mock;
 mod mock_bedrock;
 mod mock_chat;
@@ -12,7 +13,9 @@ mod mock_faults;
 mod mock_google;
 mod mock_oauth;
 mod mock_responses;
+mod passing;
 mod plain_http;
 mod prepare;
+mod recorded;
 mod sample;
 mod verdicts;

@@ -91,7 +91,7 @@ async fn small_endpoints_answer() {
     let (_mock, client) = start().await;
     let count =
         client.send("POST", "/v1/messages/count_tokens", &[("x-api-key", "k")], &ask("hi", false).to_string()).await;
-    assert!(answer::count_of_json(&count.body).unwrap() > 0);
+    assert!(quotalane::dialect::count::tokens(&count.body).unwrap() > 0);
     let models = client.send("GET", "/v1/models?limit=1000", &[("x-api-key", "k")], "").await.json();
     assert_eq!(models["first_id"], models["data"][0]["id"]);
     assert_eq!(client.send("HEAD", "/", &[], "").await.status, 200);

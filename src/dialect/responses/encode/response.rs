@@ -1,10 +1,13 @@
 //! The `response` object around an answer, as its clients' decoders want it.
 
+use std::borrow::Cow;
+
 use actors::domain::usage::Usage;
 use serde::Serialize;
 
 use super::item::Item;
 use crate::dialect::convert::Reply;
+use crate::dialect::error::shown;
 use crate::dialect::form::{StopReason, StreamError};
 use crate::dialect::responses::error::UNNAMED;
 
@@ -36,8 +39,8 @@ struct Empty {}
 
 #[derive(Debug, Serialize)]
 struct Failure<'a> {
-    code: &'a str,
-    message: &'a str,
+    code: String,
+    message: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,11 +87,12 @@ impl<'a> Response<'a> {
         response
     }
 
-    /// One that failed.
+    /// One that failed. It says no more of the upstream than the client may see.
     pub fn failed(reply: &'a Reply, output: &'a [Item], error: &'a StreamError, usage: Option<&Usage>) -> Self {
-        let code = code(error);
+        let shown = shown(error);
+        let code = shown.openai_code().unwrap_or(UNNAMED).to_owned();
         let mut response = Self::new(reply, "failed", output, usage);
-        response.error = Some(Failure { code, message: &error.message });
+        response.error = Some(Failure { code, message: shown.message });
         response
     }
 
@@ -118,15 +122,6 @@ impl<'a> Response<'a> {
             tools: [],
             usage: usage.map(counts),
         }
-    }
-}
-
-/// The code by which clients tell a limit, which they wait for, from a fault. Other vendors say it as the kind of the error.
-fn code(error: &StreamError) -> &str {
-    match error.kind.as_str() {
-        "rate_limit_error" | "RESOURCE_EXHAUSTED" => "rate_limit_exceeded",
-        "billing_error" => "insufficient_quota",
-        _ => error.code.as_deref().unwrap_or(UNNAMED),
     }
 }
 
