@@ -14,6 +14,7 @@ pub mod call;
 pub mod hold;
 pub mod whole;
 
+pub mod signatures;
 pub mod translate;
 
 pub mod answer;
@@ -105,6 +106,8 @@ pub struct RelayShared {
     pub lifecycle: Lifecycle,
     /// Drains under way.
     pub drains: AtomicUsize,
+    /// What sealed the tool calls of translated answers.
+    pub signatures: signatures::Signatures,
     /// Proxies that failed, and until when they rest. Touched on failures only.
     resting_proxies: ArcSwap<HashMap<ProxyId, Timestamp>>,
 }
@@ -123,6 +126,7 @@ impl RelayShared {
             max_in_flight: parts.max_in_flight,
             lifecycle: parts.lifecycle,
             drains: AtomicUsize::new(0),
+            signatures: signatures::Signatures::default(),
             resting_proxies: ArcSwap::default(),
         }
     }

@@ -70,6 +70,7 @@ impl Flow {
             }
             if let Some(chunk) = self.open.held.pop_front() {
                 let bytes = self.open.pipe.leave(chunk);
+                self.keep_seals();
                 if !bytes.is_empty() {
                     return Poll::Ready(Some(bytes));
                 }
@@ -153,6 +154,13 @@ impl Flow {
         whole
     }
 
+    /// Keeps what sealed the tool calls of a translated answer for the next turn.
+    fn keep_seals(&mut self) {
+        for (call, seal) in self.open.pipe.take_seals() {
+            self.settlement.keep_seal(&call, seal);
+        }
+    }
+
     fn mark_content(&mut self) {
         if let Some(attempt) = &mut self.settlement.attempt {
             attempt.content_sent |= self.open.pipe.tap.seen().semantic;
@@ -182,6 +190,7 @@ impl Flow {
 
     fn end_of_stream(&mut self) -> Option<Bytes> {
         let rest = self.open.pipe.end();
+        self.keep_seals();
         match self.open.pipe.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {

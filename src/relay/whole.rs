@@ -9,11 +9,13 @@ use bytes::Bytes;
 use super::answer::limit_headers;
 use super::call::{Failure, Reply, Way, client_answer, head_of, seconds};
 use super::settle::{End, Settlement};
+use super::signatures::{Seal, Sealed};
 use crate::dialect::convert::{self, Reply as ReplyAs};
 use crate::dialect::estimate::TextBytes;
+use crate::dialect::form::Answer;
 use crate::dialect::model_name::rename_answer;
 use crate::dialect::tap::Terminal;
-use crate::dialect::{Dialect, embeddings, form, responses, wire};
+use crate::dialect::{Dialect, embeddings, form, gemini, responses, wire};
 use crate::transport::{OutboundAnswer, TransportError};
 use crate::upstream;
 
@@ -109,7 +111,23 @@ fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> 
         return embeddings::from_gemini(plain, asked, &request.model_written, request.input_estimate).map(Bytes::from);
     }
     let answer = convert::decode_answer(way.upstream.dialect, plain)?;
+    keep_seals(settlement, &answer, plain, way.upstream.dialect);
     convert::encode_answer(request.client.dialect, &answer, &settlement.reply()).map(Bytes::from)
+}
+
+/// Keeps what sealed the tool calls of the answer for the next turn.
+fn keep_seals(settlement: &Settlement, answer: &Answer, plain: &[u8], upstream: Dialect) {
+    if upstream == Dialect::Gemini {
+        for (call, signature) in gemini::decode::signatures(plain) {
+            settlement.keep_seal(&call, Seal::Signature(signature));
+        }
+    }
+    let mut sealed = Sealed::default();
+    for event in form::unfold(answer.clone()) {
+        if let Some((call, seal)) = sealed.event(&event) {
+            settlement.keep_seal(&call, seal);
+        }
+    }
 }
 
 /// An upstream that only streams was asked for a client that does not: its stream makes one answer.
@@ -146,7 +164,7 @@ fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Opt
         };
     }
     let mut decoder = convert::decoder(upstream)?;
-    let (mut events, mut fold) = (Vec::new(), form::fold::Fold::new());
+    let (mut events, mut fold) = (Vec::new(), form::Fold::new());
     decoder.feed(body, &mut events);
     decoder.end(&mut events);
     events.into_iter().for_each(|event| fold.push(event));
