@@ -141,6 +141,11 @@ impl Pipe {
         self.packed(rest, true)
     }
 
+    /// What the upstream speaks.
+    pub fn upstream(&self) -> Dialect {
+        self.upstream
+    }
+
     /// Takes the seals of tool calls that have passed.
     pub fn take_seals(&mut self) -> Vec<(String, Seal)> {
         std::mem::take(&mut self.seals)

@@ -28,6 +28,7 @@ use super::answer::Headers;
 use super::record::{self, OpenAttempt, Priced};
 use super::signatures::Seal;
 use super::{InFlight, Relay, RelayError, RelayRequest};
+use crate::dialect::Dialect;
 use crate::dialect::convert::Reply;
 use crate::observe::access;
 use crate::observe::labels::Outcome;
@@ -198,6 +199,14 @@ impl Settlement {
     pub fn keep_seal(&self, call: &str, seal: Seal) {
         if let Some(account) = self.served_by {
             self.relay.shared().signatures.keep(self.request.key.id, account, call, seal);
+        }
+    }
+
+    /// Remembers who made an answer that may be asked for again.
+    pub fn answered(&self, dialect: Dialect, answer: Option<&str>) {
+        let asked = dialect == Dialect::Responses && self.request.client.dialect == Dialect::Responses;
+        if let (true, Some(answer), Some(account)) = (asked, answer, self.served_by) {
+            self.relay.shared().owners.made(self.request.key.id, answer, account);
         }
     }
 

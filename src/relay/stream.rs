@@ -168,6 +168,8 @@ impl Flow {
     }
 
     fn complete(&mut self) {
+        let (dialect, seen) = (self.open.pipe.upstream(), self.open.pipe.tap.seen());
+        self.settlement.answered(dialect, seen.answer_id.as_deref());
         self.finish(&End::ok(200));
     }
 

@@ -24,6 +24,7 @@ const LARGEST: usize = 256 * 1024 * 1024;
 
 /// What was read of an answer, and its bytes in the client's dialect, plain wire.
 struct Taken {
+    id: Option<String>,
     usage: Option<Usage>,
     output: TextBytes,
     body: Bytes,
@@ -51,14 +52,17 @@ pub async fn whole(settlement: &mut Settlement, answer: OutboundAnswer, way: Way
         Ok(taken) => taken,
         Err(failure) => return Reply::Failed(*failure),
     };
+    let billable = settlement.request.endpoint.is_billable();
     if let Some(attempt) = &mut settlement.attempt {
         attempt.bytes = received;
         attempt.ttft_ms = Some(attempt.elapsed_ms());
-        attempt.usage_final = taken.usage.is_some();
-        attempt.usage = taken.usage;
+        // A stored answer that is read again says what it cost when it was made.
+        attempt.usage = taken.usage.filter(|_| billable);
+        attempt.usage_final = attempt.usage.is_some();
         attempt.output = taken.output;
-        attempt.content_sent = true;
+        attempt.content_sent = billable;
     }
+    settlement.answered(way.upstream.dialect, taken.id.as_deref());
     let request = &settlement.request;
     let body = wire::whole::pack(request.client, taken.body);
     let mut answer = client_answer(settlement, status, &headers, body);
@@ -90,7 +94,7 @@ fn read(
     let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
-            return Ok(Taken { usage: None, output: TextBytes::default(), body: plain, json: false });
+            return Ok(Taken { id: None, usage: None, output: TextBytes::default(), body: plain, json: false });
         }
         return Err(Box::new(no_answer(settlement, headers, status, body)));
     };
@@ -101,7 +105,7 @@ fn read(
     } else {
         translated(settlement, &plain, way).ok_or_else(|| Box::new(no_answer(settlement, headers, status, body)))?
     };
-    Ok(Taken { usage: found.usage, output: found.output, body, json: !same })
+    Ok(Taken { id: found.id, usage: found.usage, output: found.output, body, json: !same })
 }
 
 fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> {
@@ -151,7 +155,13 @@ fn folded(
     }
     let body = fold(settlement.request.client.dialect, way.upstream.dialect, body, &settlement.reply())
         .ok_or_else(|| Box::new(Failure::of(Judgement::of(Verdict::Server))))?;
-    Ok(Taken { usage: tap.usage(), output: seen.output, body: Bytes::from(body), json: true })
+    Ok(Taken {
+        id: seen.answer_id.clone(),
+        usage: tap.usage(),
+        output: seen.output,
+        body: Bytes::from(body),
+        json: true,
+    })
 }
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {
