@@ -5,6 +5,7 @@
 mod captures;
 mod corpus;
 mod decoded_corpus;
+mod matrix;
 mod mock;
 mod mock_faults;
 mod passing;
