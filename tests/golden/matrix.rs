@@ -35,13 +35,15 @@ enum Kind {
     Error(u16),
 }
 
-const CASES: [(&str, Kind); 14] = [
+const CASES: [(&str, Kind); 15] = [
     // System text, an image, thinking, tools, parallel calls with their results, one of which is an error.
     ("request", Kind::Request),
     // A document, sampling, stop sequences, structured output.
     ("request-shape", Kind::Request),
     // One tool that must be called, alone and without thinking.
     ("request-forced", Kind::Request),
+    // Much thinking, shown, without a history.
+    ("request-thinking", Kind::Request),
     // Thinking, text and two calls; cached input.
     ("response", Kind::Response),
     ("response-stop", Kind::Response),
