@@ -169,7 +169,7 @@ fn limits_of_other_vendors_keep_their_meaning() {
     for (kind, code, expected) in [
         ("rate_limit_error", None, "rate_limit_exceeded"),
         ("RESOURCE_EXHAUSTED", Some("429"), "rate_limit_exceeded"),
-        ("overloaded_error", None, "overloaded"),
+        ("overloaded_error", None, "server_error"),
         ("invalid_request_error", Some("context_length_exceeded"), "context_length_exceeded"),
     ] {
         let code = code.map(str::to_owned);
