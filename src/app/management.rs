@@ -9,6 +9,7 @@ use super::publish::Publisher;
 use super::{Parts, StartError, storage};
 use crate::config::Config;
 use crate::http::admin::auth::owner_config;
+use crate::http::admin::authorisations::Authorisations;
 use crate::http::admin::logins::Logins;
 use crate::http::admin::sessions::Sessions;
 use crate::http::admin::{AdminParts, AdminState, Publish};
@@ -19,6 +20,7 @@ use crate::identity::throttle::Throttle;
 use crate::identity::token::Tokens;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
+use crate::onboarding::oauth::Authority;
 use crate::onboarding::user::check_username;
 use crate::store::audit::AuditEntry;
 use crate::store::users;
@@ -61,6 +63,12 @@ pub fn state(
         logins: Logins::new(Throttle::new(parts.storage.cache.clone(), parts.engine.clock.clone())),
         sessions: Sessions::new(parts.storage.cache.clone()),
         vendor: Arc::new(parts.vendor.clone()),
+        authority: Authority {
+            egress: parts.vendor.egress.clone(),
+            book: Arc::clone(&parts.vendor.oauth),
+            clock: parts.engine.clock.clone(),
+        },
+        authorisations: Authorisations::new(parts.storage.cache.clone(), parts.storage.sealer.clone()),
         egress: parts.vendor.egress.clone(),
         rules: Arc::clone(&parts.rules),
         prices: Arc::clone(&parts.publisher.prices),

@@ -8,7 +8,9 @@ pub mod signals;
 pub mod counters;
 pub mod follow;
 pub mod lookups;
+pub mod oauth;
 pub mod publish;
+pub mod renewal;
 pub mod settings;
 pub mod storage;
 pub mod usage;
@@ -39,9 +41,9 @@ use crate::relay::{RelayParts, RelayShared};
 use crate::store::ports::{SqlAccounts, SqlChores};
 use crate::store::{StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
-use crate::upstream::claude_official::oauth::OAuthConfig;
 use follow::Follower;
 use publish::Publisher;
+use renewal::Renewal;
 use server::{Servers, WorkerParts};
 use settings::LayeredSettings;
 use storage::Storage;
@@ -221,7 +223,12 @@ impl Parts {
         let vendor = VendorCalls {
             egress,
             proxies: Arc::clone(&publisher.proxies),
-            oauth: Arc::new(oauth_config(config)),
+            oauth: Arc::new(oauth::book(config)),
+            renewal: Renewal {
+                cache: storage.cache.clone(),
+                store: sql_accounts(&storage, &clock),
+                clock: clock.clone(),
+            },
             clock: clock.clone(),
         };
         let late = LateSettings::default();
@@ -248,12 +255,8 @@ async fn open_keyring(config: &Config, storage: &Storage, clock: Clock) -> Resul
     Ok(Keyring::new(storage.db.clone(), schemes, clock)?)
 }
 
-fn oauth_config(config: &Config) -> OAuthConfig {
-    OAuthConfig {
-        token_url: config.claude_oauth.token_url.clone(),
-        client_id: config.claude_oauth.client_id.clone(),
-        ..OAuthConfig::default()
-    }
+fn sql_accounts(storage: &Storage, clock: &Clock) -> Arc<SqlAccounts> {
+    Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() })
 }
 
 fn egress_rules(config: &Config) -> Result<Arc<EgressRules>, StartError> {
@@ -274,7 +277,7 @@ fn ports(
 ) -> Ports {
     let clock = vendor.clock.clone();
     Ports {
-        accounts: Arc::new(SqlAccounts { db: storage.db.clone(), vault: storage.sealer.clone(), clock: clock.clone() }),
+        accounts: sql_accounts(storage, &clock),
         usage: Arc::new(Sink::new(storage, clock.clone(), late)),
         vendor: Arc::new(vendor),
         settings: Arc::new(layers),

@@ -1,8 +1,14 @@
-//! Small texts with an end: deny lists, blocks, markers.
+//! Small texts with an end: deny lists, blocks, markers, locks, sessions.
+
+use std::sync::LazyLock;
+
+use redis::Script;
 
 use super::memory::Expiring;
-use super::server::{PREFIX, REQUEST};
+use super::server::{BATCH, PREFIX, REQUEST};
 use super::{Cache, CacheError};
+
+static REMOVE_IF: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/remove_if.lua")));
 
 impl Cache {
     /// Stores a text for `ttl_ms`.
@@ -18,6 +24,61 @@ impl Cache {
                 let mut command = redis::cmd("SET");
                 command.arg(key(name)).arg(value).arg("PX").arg(ttl_ms.max(1));
                 redis.call(REQUEST, |mut c| async move { command.query_async(&mut c).await }).await
+            }
+        }
+    }
+
+    /// Stores a text for `ttl_ms` unless there is one. True = stored: of any number of callers, one is told so.
+    pub async fn put_new(&self, name: &str, value: &str, ttl_ms: i64) -> Result<bool, CacheError> {
+        match self {
+            Self::Memory(memory) => {
+                let (mut state, now) = memory.write();
+                if state.texts.get(name).is_some_and(|text| text.ends_at > now) {
+                    return Ok(false);
+                }
+                let text = Expiring { value: value.to_owned(), ends_at: now.saturating_add(ttl_ms) };
+                state.texts.insert(name.to_owned(), text);
+                Ok(true)
+            }
+            Self::Redis(redis) => {
+                let mut command = redis::cmd("SET");
+                command.arg(key(name)).arg(value).arg("NX").arg("PX").arg(ttl_ms.max(1));
+                let stored: Option<String> =
+                    redis.call(BATCH, |mut c| async move { command.query_async(&mut c).await }).await?;
+                Ok(stored.is_some())
+            }
+        }
+    }
+
+    /// Takes a text away; of any number of callers, one gets it.
+    pub async fn take(&self, name: &str) -> Result<Option<String>, CacheError> {
+        match self {
+            Self::Memory(memory) => {
+                let (mut state, now) = memory.write();
+                Ok(state.texts.remove(name).filter(|text| text.ends_at > now).map(|text| text.value))
+            }
+            Self::Redis(redis) => {
+                let mut command = redis::cmd("GETDEL");
+                command.arg(key(name));
+                redis.call(BATCH, |mut c| async move { command.query_async(&mut c).await }).await
+            }
+        }
+    }
+
+    /// Removes a text if it is this one.
+    pub async fn remove_if(&self, name: &str, value: &str) -> Result<(), CacheError> {
+        match self {
+            Self::Memory(memory) => {
+                let mut state = memory.write().0;
+                if state.texts.get(name).is_some_and(|text| text.value == value) {
+                    state.texts.remove(name);
+                }
+                Ok(())
+            }
+            Self::Redis(redis) => {
+                let (key, value) = (key(name), value.to_owned());
+                let call = |mut c| async move { REMOVE_IF.key(key).arg(value).invoke_async::<i64>(&mut c).await };
+                redis.call(BATCH, call).await.map(drop)
             }
         }
     }

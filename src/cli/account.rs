@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use actors::domain::account::{AccountKind, AccountStatus};
+use actors::domain::credential::Credential;
 use actors::domain::id::AccountId;
 use actors::ports::Vendor;
 use serde_json::{Map, Value, json};
@@ -17,8 +18,11 @@ use crate::app::settings;
 use crate::app::vendor::VendorCalls;
 use crate::config::Need;
 use crate::http::extract::parse_value;
+use crate::onboarding::Invalid;
 use crate::onboarding::account::{AccountInput, PROOF, check_address, first_status};
 use crate::onboarding::credential::CredentialInput;
+use crate::onboarding::import::{self, Line};
+use crate::onboarding::oauth::{Authority, Way};
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
 
 /// Longest test.
@@ -39,7 +43,8 @@ pub enum Verb {
         /// Display name
         #[arg(long)]
         name: String,
-        /// claude-official, claude-console or ccr
+        /// claude-official, claude-console, bedrock, ccr, gemini, gemini-api, openai, openai-responses, codex, azure-openai or
+        /// droid
         #[arg(long = "type")]
         kind: String,
         /// Upstream base URL
@@ -51,7 +56,11 @@ pub enum Verb {
         /// 0 to 100, higher is preferred
         #[arg(long)]
         priority: Option<i32>,
-        /// File with an API key, or with the credentials of Claude Code, instead of standard input
+        /// Option of the account's type, such as region=us-east-1; may be given several times
+        #[arg(long = "option", value_name = "NAME=VALUE", value_parser = named_value)]
+        options: Vec<(String, String)>,
+        /// File instead of standard input: an API key or refresh token, the fields of a credential in JSON, or the credentials
+        /// file of Claude Code, Codex or Gemini CLI
         #[arg(long, value_name = "FILE")]
         credential_file: Option<PathBuf>,
         /// Do not call the vendor now: a running server tests the account before it schedules it
@@ -114,7 +123,7 @@ async fn list(local: &Local, out: Output) -> Result<(), Failure> {
 }
 
 async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
-    let Verb::Add { name, kind, base_url, max_concurrency, priority, credential_file, untested } = verb else {
+    let Verb::Add { name, kind, base_url, max_concurrency, priority, options, credential_file, untested } = verb else {
         return Ok(());
     };
     let kind = AccountKind::parse(kind).ok_or_else(|| Failure::Usage(format!("no account type \"{kind}\"")))?;
@@ -122,16 +131,18 @@ async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
     input.base_url.clone_from(base_url);
     input.max_concurrency = max_concurrency.unwrap_or(input.max_concurrency);
     input.priority = priority.unwrap_or(input.priority);
-    let config = input.checked().map_err(|e| Failure::Usage(e.to_string()))?;
+    input.options = options.iter().cloned().collect();
+    let usage = |error: Invalid| Failure::Usage(error.to_string());
+    let config = input.clone().checked().map_err(usage)?;
     let settings = settings::in_force(&local.config, &local.db).await?;
     if kind.is_oauth() && !settings.oauth_enabled {
         return Err(Failure::Failed("accounts of this type need the setting accounts.oauth_enabled".to_owned()));
     }
     let rules = settings::egress_rules(&local.config, &settings)?;
     check_address(&config, &rules).map_err(|e| Failure::Usage(e.to_string()))?;
-    let credential = read_credential(credential_file.as_ref(), kind)?;
-    let credential = credential.checked(kind).map_err(|e| Failure::Usage(e.to_string()))?;
-    let credential = credential.ok_or_else(|| Failure::Usage("the credential is empty".to_owned()))?;
+    let line = read_credential(&read_text(credential_file.as_ref())?, kind)?;
+    let credential = credential_of(local, &mut input, line).await?;
+    let config = input.checked().map_err(usage)?;
     let vault = local.vault().await?;
     let db = local.audited("account_created", "account", None);
     let id = accounts::create(&db, &vault, config, Some(credential), local.now()).await?;
@@ -144,6 +155,11 @@ async fn add(local: &Local, verb: &Verb, out: Output) -> Result<(), Failure> {
     out.one(&json!({ "id": id, "name": name, "type": kind, "status": status }))
 }
 
+fn named_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+    pair.ok_or_else(|| "must be NAME=VALUE".to_owned())
+}
+
 async fn save_status(
     local: &Local,
     id: AccountId,
@@ -154,8 +170,8 @@ async fn save_status(
     Ok(accounts::save_status(&db, id, status, reason, local.now()).await?)
 }
 
-/// A text that starts with `{` is a credentials file; anything else is a key or an access token.
-fn read_credential(file: Option<&PathBuf>, kind: AccountKind) -> Result<CredentialInput, Failure> {
+/// The file, or standard input.
+fn read_text(file: Option<&PathBuf>) -> Result<String, Failure> {
     let mut text = String::new();
     match file {
         Some(file) => text = std::fs::read_to_string(file)?,
@@ -163,16 +179,57 @@ fn read_credential(file: Option<&PathBuf>, kind: AccountKind) -> Result<Credenti
             std::io::stdin().read_to_string(&mut text)?;
         }
     }
-    let text = text.trim();
-    if text.starts_with("{\"claudeAiOauth\"") || (text.starts_with('{') && text.contains("claudeAiOauth")) {
-        return CredentialInput::from_claude_file(text).map_err(|e| Failure::Usage(e.to_string()));
+    Ok(text.trim().to_owned())
+}
+
+/// A JSON object is the file of a vendor's CLI, or the fields of the API; anything else is one key or token.
+fn read_credential(text: &str, kind: AccountKind) -> Result<Line, Failure> {
+    let usage = |error: Invalid| Failure::Usage(error.to_string());
+    if let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text)
+        && !fields.is_empty()
+        && let Ok(input) = parse_value::<CredentialInput>(Value::Object(fields))
+    {
+        return Ok(Line::Ready(Box::new(input)));
     }
-    let fields = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(fields)) => Value::Object(fields),
-        _ if kind.is_oauth() => json!({ "access_token": text }),
-        _ => json!({ "api_key": text }),
+    if let Some(file) = import::file(text).map_err(usage)? {
+        if file.kind != kind {
+            return Err(Failure::Usage(format!("the file makes an account of type {}", file.kind.as_str())));
+        }
+        return Ok(Line::Ready(Box::new(file.credential)));
+    }
+    // A token of Anthropic's that does not say what it is counts as the one that is sent.
+    if kind == AccountKind::ClaudeOfficial && !text.starts_with("sk-ant-ort") && !text.is_empty() {
+        return parse_value(json!({ "access_token": text }))
+            .map(|input| Line::Ready(Box::new(input)))
+            .map_err(|e| Failure::Usage(e.to_string()));
+    }
+    let mut lines = import::lines(text, kind).map_err(usage)?;
+    match (lines.pop(), lines.is_empty()) {
+        (Some((_, line)), true) => Ok(line),
+        _ => Err(Failure::Usage("one account takes one key or token".to_owned())),
+    }
+}
+
+/// The credential to store; a refresh token is exchanged first, and what the vendor says becomes options of the account.
+async fn credential_of(local: &Local, input: &mut AccountInput, line: Line) -> Result<Credential, Failure> {
+    let usage = |error: Invalid| Failure::Usage(error.to_string());
+    let token = match line {
+        Line::Ready(credential) => {
+            for (name, value) in credential.options(input.kind).map_err(usage)? {
+                input.options.entry(name).or_insert(value);
+            }
+            let credential = credential.checked(input.kind).map_err(usage)?;
+            return credential.ok_or_else(|| Failure::Usage("the credential is empty".to_owned()));
+        }
+        Line::Refresh(token) => token,
     };
-    parse_value(fields).map_err(|e| Failure::Usage(e.to_string()))
+    let vendor = VendorCalls::for_commands(&local.config, &local.db, local.vault().await?, local.clock.clone()).await?;
+    let authority = Authority { egress: vendor.egress, book: vendor.oauth, clock: local.clock.clone() };
+    let way = Way { kind: input.kind, account: AccountId(0), proxy: None, base_url: input.base_url.clone() };
+    let mut granted = authority.redeem(&way, token).await.map_err(|e| Failure::Unreachable(e.to_string()))?;
+    authority.complete(&way, &mut granted, &input.options).await;
+    input.options.extend(granted.options);
+    Ok(granted.credential)
 }
 
 async fn test(local: &Local, id: i64, out: Output) -> Result<(), Failure> {
@@ -204,4 +261,31 @@ async fn set_schedulable(local: &Local, id: i64, on: bool, out: Output) -> Resul
     accounts::update(&db, row.id, row.version, config, local.now()).await?;
     out.say(&format!("account {id} is {}", if on { "scheduled again" } else { "paused" }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_a_file_fields_or_one_secret() {
+        let read = |text: &str, kind| read_credential(text, kind).ok();
+        let ready = |text: &str, kind| match read(text, kind) {
+            Some(Line::Ready(input)) => input.checked(kind).ok().flatten().is_some(),
+            _ => false,
+        };
+        assert!(ready("sk-1", AccountKind::OpenAi));
+        assert!(ready("any-access-token", AccountKind::ClaudeOfficial));
+        assert!(ready(r#"{"access_key_id":"AKIA","secret_access_key":"s"}"#, AccountKind::Bedrock));
+        assert!(ready(r#"{"claudeAiOauth":{"accessToken":"a","refreshToken":"r"}}"#, AccountKind::ClaudeOfficial));
+        assert!(ready(r#"{"tokens":{"access_token":"a","refresh_token":"r"}}"#, AccountKind::Codex));
+        assert!(ready(r#"{"access_token":"a","refresh_token":"r","expiry_date":1800000000000}"#, AccountKind::Gemini));
+        for (text, kind) in [("sk-ant-ort01-x", AccountKind::ClaudeOfficial), ("rt-1", AccountKind::Codex)] {
+            assert!(matches!(read(text, kind), Some(Line::Refresh(_))), "{text}");
+        }
+        let other = r#"{"OPENAI_API_KEY":"sk-1"}"#;
+        assert!(read(other, AccountKind::Codex).is_none() && ready(other, AccountKind::OpenAiResponses));
+        assert!(read("sk-1\nsk-2", AccountKind::OpenAi).is_none());
+        assert!(read("", AccountKind::ClaudeOfficial).is_none());
+    }
 }

@@ -36,6 +36,9 @@ pub struct Options {
     pub env_file: Option<PathBuf>,
 }
 
+/// The mock wants a client secret where Google does; any one will do.
+const MOCK_SECRET: &str = "demo";
+
 /// Runs the demo until a stop signal.
 pub fn run(options: &Options, out: Output) -> Result<(), Failure> {
     std::fs::create_dir_all(&options.data_dir)?;
@@ -44,7 +47,12 @@ pub fn run(options: &Options, out: Output) -> Result<(), Failure> {
     super::on_actix(async move {
         let mut signals = StopSignals::listen()?;
         let mock = mock::serve(SocketAddr::from(([127, 0, 0, 1], 0)), MockOptions::default()).await?;
-        config.claude_oauth.token_url = format!("{}/v1/oauth/token", mock.url());
+        config.oauth.claude_official.link.token_url = format!("{}/v1/oauth/token", mock.url());
+        config.oauth.codex.link.token_url = format!("{}/oauth/token", mock.url());
+        config.oauth.gemini.link.token_url = format!("{}/token", mock.url());
+        config.oauth.gemini.client_secret = Some(MOCK_SECRET.into());
+        config.oauth.droid.device_url = format!("{}/user_management/authorize/device", mock.url());
+        config.oauth.droid.token_url = format!("{}/user_management/authenticate", mock.url());
         let application = Application::build(config).await?;
         let specimen = specimen::plant(&application, &mock.url(), &options.data_dir.join("credentials.json")).await?;
         let lines = environment(&application, &specimen, &mock.url());

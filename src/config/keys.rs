@@ -75,6 +75,27 @@ pub const STATIC: &[Key] = &[
     key("oauth.claude-official.client_id", Kind::Text, "Client id of the token exchange"),
     key("oauth.claude-official.redirect_uri", Kind::Text, "Redirect of the authorisation"),
     key("oauth.claude-official.scopes", Kind::List, "Scopes asked for"),
+    key("oauth.claude-official.usage_url", Kind::Text, "Where the usage of a subscription is read"),
+    key("oauth.codex.authorize_url", Kind::Text, "Where an owner authorises"),
+    key("oauth.codex.token_url", Kind::Text, "Where tokens are exchanged"),
+    key("oauth.codex.client_id", Kind::Text, "Client id of the token exchange"),
+    key("oauth.codex.redirect_uri", Kind::Text, "Redirect of the authorisation"),
+    key("oauth.codex.scopes", Kind::List, "Scopes asked for"),
+    key("oauth.codex.usage_url", Kind::Text, "Where the usage of a subscription is read"),
+    key("oauth.gemini.authorize_url", Kind::Text, "Where an owner authorises"),
+    key("oauth.gemini.token_url", Kind::Text, "Where tokens are exchanged"),
+    key("oauth.gemini.client_id", Kind::Text, "Client id of the token exchange"),
+    key(
+        "oauth.gemini.client_secret",
+        Kind::Secret,
+        "Client secret of the token exchange; Google wants one, none is shipped",
+    ),
+    key("oauth.gemini.redirect_uri", Kind::Text, "Redirect of the authorisation"),
+    key("oauth.gemini.scopes", Kind::List, "Scopes asked for"),
+    key("oauth.droid.device_url", Kind::Text, "Where a device code is asked for"),
+    key("oauth.droid.token_url", Kind::Text, "Where tokens are exchanged"),
+    key("oauth.droid.client_id", Kind::Text, "Client id of the token exchange"),
+    key("oauth.droid.organizations_url", Kind::Text, "Where the organizations of a subscription are read"),
 ];
 
 /// The key with this path, static or dynamic.

@@ -3,6 +3,7 @@
 mod alias;
 pub mod keys;
 mod layers;
+pub mod oauth;
 mod print;
 mod problem;
 mod reader;
@@ -59,8 +60,8 @@ pub struct Config {
     pub metrics_accounts_max: usize,
     /// Further certificate authorities for upstreams.
     pub ca_file: Option<PathBuf>,
-    /// Vendor OAuth of `claude-official`.
-    pub claude_oauth: ClaudeOauth,
+    /// Vendors' OAuth values.
+    pub oauth: oauth::Oauth,
     /// Dynamic settings as the files and the environment start them.
     pub settings: SettingLayers,
     /// Things that work but should be changed.
@@ -175,21 +176,6 @@ pub struct Log {
     pub file: Option<PathBuf>,
 }
 
-/// Vendor OAuth of `claude-official`: documented defaults, not ours.
-#[derive(Debug, Clone)]
-pub struct ClaudeOauth {
-    /// Where an owner authorises.
-    pub authorize_url: String,
-    /// Where tokens are exchanged.
-    pub token_url: String,
-    /// Client id.
-    pub client_id: String,
-    /// Redirect of the authorisation.
-    pub redirect_uri: String,
-    /// Scopes.
-    pub scopes: Vec<String>,
-}
-
 /// Dynamic settings outside of the database: environment lock > database > file > default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SettingLayers {
@@ -263,13 +249,7 @@ fn read_all(reader: &mut Reader<'_>) -> Config {
             if reader.parsed::<bool>("metrics.per_account", "true or false") { max } else { 0 }
         },
         ca_file: reader.optional("tls.ca_file").map(PathBuf::from),
-        claude_oauth: ClaudeOauth {
-            authorize_url: reader.text("oauth.claude-official.authorize_url"),
-            token_url: reader.text("oauth.claude-official.token_url"),
-            client_id: reader.text("oauth.claude-official.client_id"),
-            redirect_uri: reader.text("oauth.claude-official.redirect_uri"),
-            scopes: reader.list("oauth.claude-official.scopes"),
-        },
+        oauth: oauth::read(reader),
         settings: SettingLayers::default(),
         warnings: Vec::new(),
         entries: Vec::new(),

@@ -16,7 +16,8 @@ fn defaults_are_complete() {
     assert!(config.server.workers >= 1);
     assert!(config.database.auto_migrate);
     assert_eq!(config.shutdown.grace, Duration::from_secs(120));
-    assert_eq!(config.claude_oauth.scopes.len(), 6);
+    assert_eq!(config.oauth.claude_official.link.scopes.len(), 6);
+    assert!(config.oauth.gemini.client_secret.is_none(), "no client secret is shipped");
     for key in keys::STATIC {
         assert!(config.entries.iter().any(|entry| entry.key == key.path), "{} has no default", key.path);
     }
@@ -101,6 +102,22 @@ fn variables_for_scripts_are_no_configuration_and_typos_are_pointed_out() {
     assert!(config.warnings[0].contains("QUOTALANE_SERVER__LISTEN"));
     let unknown = env(&[("QUOTALANE_SERVER__LISTN", "x")]);
     assert!(Config::load_with(&[], &unknown, Need::Nothing).unwrap_err().to_string().contains("did you mean"));
+}
+
+#[test]
+fn vendors_oauth_values_can_be_changed() {
+    let vars = env(&[
+        ("QUOTALANE_OAUTH__CODEX__TOKEN_URL", "http://127.0.0.1:9/token"),
+        ("QUOTALANE_OAUTH__GEMINI__CLIENT_SECRET", "GOCSPX-hush"),
+        ("QUOTALANE_OAUTH__DROID__CLIENT_ID", "client_x"),
+    ]);
+    let config = Config::load_with(&[], &vars, Need::Nothing).unwrap();
+    assert_eq!(config.oauth.codex.link.token_url, "http://127.0.0.1:9/token");
+    assert_eq!(config.oauth.gemini.client_secret.as_ref().unwrap().expose_secret(), "GOCSPX-hush");
+    assert_eq!(config.oauth.droid.client_id, "client_x");
+    assert!(!(serde_json::to_string(&config.entries).unwrap() + &format!("{config:?}")).contains("hush"));
+    let bad = env(&[("QUOTALANE_OAUTH__DROID__DEVICE_URL", "ftp://x")]);
+    assert!(Config::load_with(&[], &bad, Need::Nothing).unwrap_err().to_string().contains("must start with https://"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The Anthropic endpoints: messages, token counts, model lists.
 
 use super::ask::{Ask, Framing};
-use super::dialect::Dialect;
 use super::message::{self, Envelope};
 use super::prompt::Prompt;
 use super::reply::Reply;
@@ -19,10 +18,10 @@ const MODELS: [&str; 6] = [
 ];
 
 /// Reads a prompt, or says what is missing.
-pub(super) fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+pub(super) fn read(request: &Request) -> Result<Ask<'_>, String> {
     match Prompt::read(&request.body) {
         Some(prompt) => Ok(prompt.into_ask()),
-        None => Err(Dialect::Anthropic.error(400, "messages: Field required")),
+        None => Err("messages: Field required".to_owned()),
     }
 }
 
@@ -44,7 +43,7 @@ pub(super) fn count_tokens(mock: &Mock, call: &Call, request: &Request) -> Reply
     }
     match read(request) {
         Ok(_) => Reply::json(200, format!(r#"{{"input_tokens":{}}}"#, request.body.len().div_ceil(4))),
-        Err(refusal) => refusal,
+        Err(complaint) => call.dialect.error(400, &complaint),
     }
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Framing};
 use super::credential::path_model;
-use super::dialect::Dialect;
 use super::generate::generate;
 use super::message::{self, Envelope, Event};
 use super::prompt::Prompt;
@@ -53,13 +52,13 @@ fn refusal(call: &Call, request: &Request) -> Option<Reply> {
     })
 }
 
-fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     if let Some(complaint) = complaint(&body) {
-        return Err(Dialect::Invoke.error(400, &complaint));
+        return Err(complaint);
     }
     let Some(prompt) = Prompt::read(&request.body) else {
-        return Err(Dialect::Invoke.error(400, "messages: Field required"));
+        return Err("messages: Field required".to_owned());
     };
     let stream = request.path().ends_with("/invoke-with-response-stream");
     let framing = if stream { Framing::Stream } else { Framing::Whole };

@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Choice, Framing, Offer, ToolCall, choose, document, last_text, text_of};
 use super::credential::path_model;
-use super::dialect::Dialect;
 use super::reply::{Body, Mark, Piece, Reply};
 use super::turn::{Block, Numbers, Turn, halves};
 use super::wire::Request;
 
 /// Reads a prompt, or says what is missing.
-pub(super) fn read(request: &Request) -> Result<Ask<'_>, Reply> {
-    let refuse = |message: &str| Err(Dialect::Chat.error(400, message));
+pub(super) fn read(request: &Request) -> Result<Ask<'_>, String> {
+    let refuse = |message: &str| Err(message.to_owned());
     let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
         return refuse("We could not parse the JSON body of your request.");
     };

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::ask::Ask;
-use super::dialect::Dialect;
 use super::generate::generate;
 use super::reply::Reply;
 use super::state::{Call, Mock};
@@ -45,14 +44,14 @@ fn body(request: &Request) -> Value {
     serde_json::from_slice(&request.body).unwrap_or_default()
 }
 
-fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body = body(request);
-    let refuse = |message: &str| Err(Dialect::CodeAssist.error(400, message));
+    let refuse = |message: &str| Err(message.to_owned());
     let Some(model) = body["model"].as_str() else { return refuse("model is required") };
     if body["project"].as_str().is_some_and(|project| project.bytes().all(|byte| byte.is_ascii_digit())) {
         return refuse("Invalid project resource name");
     }
-    gemini::ask(&body["request"], model.to_owned(), gemini::framing(request), Dialect::CodeAssist)
+    gemini::ask(&body["request"], model.to_owned(), gemini::framing(request))
 }
 
 fn tier() -> Value {

@@ -31,12 +31,12 @@ pub(super) fn create(mock: &Mock, call: &Call, request: &Request) -> Reply {
     generate(mock, call, request, read, |turn, ask| responses::word(turn, ask, Dialect::Codex))
 }
 
-fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     match (complaint(&body), body["model"].as_str()) {
         (None, Some(model)) => Ok(responses::ask(&body, model)),
-        (Some(complaint), _) => Err(Dialect::Codex.error(400, &complaint)),
-        (None, None) => Err(Dialect::Codex.error(400, "Model is required")),
+        (Some(complaint), _) => Err(complaint),
+        (None, None) => Err("Model is required".to_owned()),
     }
 }
 

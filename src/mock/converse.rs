@@ -4,17 +4,16 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Choice, Framing, Offer, ToolCall, choose, last_text, text_of};
 use super::credential::path_model;
-use super::dialect::Dialect;
 use super::frames;
 use super::reply::{Body, Mark, Piece, Reply};
 use super::turn::{Block, Numbers, SIGNATURE, Turn, halves};
 use super::wire::Request;
 
 /// Reads a prompt, or says what is missing.
-pub(super) fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+pub(super) fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let Some(messages) = body["messages"].as_array().filter(|messages| !messages.is_empty()) else {
-        return Err(Dialect::Converse.error(400, "messages: Field required"));
+        return Err("messages: Field required".to_owned());
     };
     let last = messages.iter().rev().find(|message| message["role"] == "user");
     let content = last.map(|message| &message["content"]).unwrap_or(&Value::Null);

@@ -47,8 +47,9 @@ pub(super) fn path_model(path: &str) -> Option<String> {
         .into_iter()
         .find(|(start, end)| path.split_once(start).is_some_and(|(_, rest)| rest.contains(*end)))?;
     let (_, rest) = path.split_once(start)?;
-    let id = rest.rsplit_once(end).map_or(rest, |(id, _)| id);
-    Some(percent_decoded(id))
+    // A deployment's name has no slash, whereas the path behind it has; a model's verb is the last part.
+    let parts = if start == "/deployments/" { rest.split_once(end) } else { rest.rsplit_once(end) };
+    Some(percent_decoded(parts.map_or(rest, |(id, _)| id)))
 }
 
 /// `%XX` undone; anything else stays.

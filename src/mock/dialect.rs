@@ -219,7 +219,7 @@ fn grant_word(status: u16) -> &'static str {
         400 => "invalid_grant",
         401 => "invalid_client",
         429 => "rate_limited",
-        400..500 => "invalid_request",
+        402..500 => "invalid_request",
         _ => "server_error",
     }
 }

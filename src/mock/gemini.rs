@@ -7,16 +7,15 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Choice, Framing, Offer, ToolCall, choose, document, last_text};
 use super::credential::{path_model, query};
-use super::dialect::Dialect;
 use super::reply::{Body, Mark, Piece, Reply};
 use super::turn::{Block, Numbers, SIGNATURE, Turn};
 use super::wire::Request;
 
 /// Reads a prompt, or says what is missing.
-pub(super) fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+pub(super) fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let model = path_model(request.path()).unwrap_or_default();
-    ask(&body, model, framing(request), Dialect::Gemini)
+    ask(&body, model, framing(request))
 }
 
 /// How the answer is to be written: by verb and query.
@@ -29,9 +28,9 @@ pub(super) fn framing(request: &Request) -> Framing {
 }
 
 /// What a body asks for.
-pub(super) fn ask(body: &Value, model: String, framing: Framing, dialect: Dialect) -> Result<Ask<'static>, Reply> {
+pub(super) fn ask(body: &Value, model: String, framing: Framing) -> Result<Ask<'static>, String> {
     let Some(contents) = body["contents"].as_array().filter(|contents| !contents.is_empty()) else {
-        return Err(dialect.error(400, "* GenerateContentRequest.contents: contents is not specified"));
+        return Err("* GenerateContentRequest.contents: contents is not specified".to_owned());
     };
     let answered = contents.iter().rposition(|content| content["role"] == "model").map_or(0, |at| at + 1);
     let parts = contents[answered..].iter().filter_map(|content| content["parts"].as_array()).flatten();
@@ -65,7 +64,9 @@ fn tool_call(body: &Value, contents: &[Value]) -> Option<ToolCall> {
 }
 
 fn offer(declaration: &Value) -> Option<Offer<'_>> {
-    let schema = declaration.get("parametersJsonSchema").unwrap_or(&declaration["parameters"]);
+    // Google's own Python SDK mixes the two spellings, and the vendor takes both.
+    let schema = ["parametersJsonSchema", "parameters_json_schema"].into_iter().find_map(|name| declaration.get(name));
+    let schema = schema.unwrap_or(&declaration["parameters"]);
     Some(Offer { name: declaration["name"].as_str()?, schema })
 }
 

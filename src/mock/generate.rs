@@ -7,12 +7,12 @@ use super::state::{Call, Mock};
 use super::turn::{Numbers, Turn, default_text};
 use super::wire::Request;
 
-/// Answers a prompt. `read` understands the request or refuses it, `word` writes the turn down.
+/// Answers a prompt. `read` understands the request or says what is wrong with it, `word` writes the turn down.
 pub(super) fn generate(
     mock: &Mock,
     call: &Call,
     request: &Request,
-    read: for<'a> fn(&'a Request) -> Result<Ask<'a>, Reply>,
+    read: for<'a> fn(&'a Request) -> Result<Ask<'a>, String>,
     word: impl FnOnce(&Turn<'_>, &Ask<'_>) -> Reply,
 ) -> Reply {
     let dialect = call.dialect;
@@ -24,7 +24,7 @@ pub(super) fn generate(
     }
     let ask = match read(request) {
         Ok(ask) => ask,
-        Err(refusal) => return refusal,
+        Err(complaint) => return dialect.error(400, &complaint),
     };
     let script = mock.script(&call.credential);
     let text = script.as_ref().map_or_else(|| default_text(call, request), |script| script.parts());

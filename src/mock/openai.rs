@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Framing};
 use super::chat::{sse, usage};
-use super::dialect::Dialect;
 use super::generate::generate;
 use super::reply::{Body, Mark, Reply};
 use super::state::{Call, Mock};
@@ -19,10 +18,10 @@ pub(super) fn completions(mock: &Mock, call: &Call, request: &Request) -> Reply 
     generate(mock, call, request, read, word)
 }
 
-fn read(request: &Request) -> Result<Ask<'_>, Reply> {
+fn read(request: &Request) -> Result<Ask<'_>, String> {
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     if body["prompt"].is_null() {
-        return Err(Dialect::Chat.error(400, "Missing required parameter: 'prompt'."));
+        return Err("Missing required parameter: 'prompt'.".to_owned());
     }
     Ok(Ask {
         model: body["model"].as_str().unwrap_or("mock").to_owned().into(),

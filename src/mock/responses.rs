@@ -12,8 +12,8 @@ use super::turn::{Block, Numbers, SIGNATURE, Turn};
 use super::wire::Request;
 
 /// Reads a prompt, or says what is missing.
-pub(super) fn read(request: &Request) -> Result<Ask<'_>, Reply> {
-    let refuse = |message: &str| Err(Dialect::Responses.error(400, message));
+pub(super) fn read(request: &Request) -> Result<Ask<'_>, String> {
+    let refuse = |message: &str| Err(message.to_owned());
     let Ok(body) = serde_json::from_slice::<Value>(&request.body) else {
         return refuse("We could not parse the JSON body of your request.");
     };

@@ -12,17 +12,9 @@ use actors::domain::window::WindowKind;
 use serde::{Deserialize, Serialize};
 
 use super::json::{Moment, Money};
-use super::{Invalid, labels, must, patterns, text};
+use super::{Invalid, labels, must, options, patterns, text};
 use crate::store::accounts::AccountConfig;
 use crate::transport::{EgressRules, UnsafeUrl};
-
-/// Adapter options with the values they accept; empty = a whole number of minutes.
-const OPTIONS: [(&str, &[&str]); 4] = [
-    ("auth_style", &["auto", "x-api-key", "bearer", "both"]),
-    ("pool_mode", &["true", "false"]),
-    ("disable_auto_protection", &["true", "false"]),
-    ("rate_limit_minutes", &[]),
-];
 
 /// An account in JSON, without its secret. For every limit 0 or null means unlimited.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -99,7 +91,8 @@ pub struct AccountInput {
     /// Upstream base URL; absent = the kind's default.
     #[serde(default)]
     pub base_url: Option<String>,
-    /// Options of the adapter: `auth_style`, `pool_mode`, `disable_auto_protection`, `rate_limit_minutes`.
+    /// Options of the adapter, such as `auth_style`, `region`, `project_id` or `deployment`; `/accounts/types` lists those of
+    /// each type.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
     /// Tried before the built-in classification of errors.
@@ -204,7 +197,12 @@ impl AccountInput {
         must(self.tpm_limit <= i64::MAX.unsigned_abs(), "tpm_limit", "is too large")?;
         let budget = self.daily_budget.map_or(actors::domain::money::Nanos::ZERO, |m| m.0);
         must(budget.0 >= 0, "daily_budget", "must not be negative")?;
-        self.options.iter().try_for_each(|(name, value)| check_option(name, value))?;
+        options::check(self.kind, &self.options)?;
+        must(
+            self.kind != AccountKind::AzureOpenAi || self.base_url.is_some(),
+            "base_url",
+            "is required: Azure has an endpoint per resource",
+        )?;
         self.error_rules.iter().try_for_each(check_rule)?;
         let empty_name = self.model_map.iter().any(|(from, to)| from.trim().is_empty() || to.trim().is_empty());
         must(!empty_name, "model_map", "must not hold empty names")?;
@@ -254,7 +252,7 @@ pub fn first_status(kind: AccountKind, accepted: Option<bool>) -> (AccountStatus
     match accepted {
         Some(true) => (AccountStatus::Active, None),
         Some(false) => (AccountStatus::Error, Some("unauthorized".to_owned())),
-        None if kind.counts_tokens() => (AccountStatus::Created, None),
+        None if kind.has_free_test() => (AccountStatus::Created, None),
         None => (AccountStatus::Active, None),
     }
 }
@@ -275,14 +273,6 @@ fn reset_minute(text: &str) -> Result<u16, Invalid> {
         Some((hour, minute)) if hour < 24 && minute < 60 => Ok(hour * 60 + minute),
         _ => Err(Invalid::new("daily_budget_reset", "must be a time of day such as 08:30")),
     }
-}
-
-fn check_option(name: &str, value: &str) -> Result<(), Invalid> {
-    let Some((_, accepted)) = OPTIONS.iter().find(|(known, _)| *known == name) else {
-        return Err(Invalid::new("options", format!("has no option \"{name}\"")));
-    };
-    let fits = if accepted.is_empty() { value.parse::<u32>().is_ok() } else { accepted.contains(&value) };
-    must(fits, "options", &format!("has a value for {name} that is not accepted"))
 }
 
 fn check_rule(rule: &ErrorRule) -> Result<(), Invalid> {

@@ -2,8 +2,11 @@
 
 pub mod account;
 pub mod credential;
+pub mod import;
 pub mod json;
 pub mod key;
+pub mod oauth;
+pub mod options;
 pub mod user;
 
 /// A value that is not acceptable, with the field that holds it.

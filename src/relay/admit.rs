@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actors::domain::account::{AccountKind, Platform, Service};
+use actors::domain::account::{Platform, Service};
 use actors::domain::estimate::{RecentOutputs, output_tokens};
 use actors::domain::id::{AccountId, AttemptId, KeyId};
 use actors::domain::key::KeyPolicy;
@@ -65,8 +65,9 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
     if !request.key.allows_model(&request.model) {
         return Err(RelayError::ModelNotAllowed);
     }
-    let service = request.forced.map_or_else(|| main_service(request.platform), AccountKind::service);
-    let price = price_of(relay, service, &request.model, request.arrival.at);
+    let services = services(request);
+    let service = services.first().copied().unwrap_or(Service::Claude);
+    let price = services.iter().find_map(|service| price_of(relay, *service, &request.model, request.arrival.at));
     if price.is_none() && request.endpoint.is_billable() && settings.unknown_model == UnknownModel::Block {
         relay.metrics().unpriced_requests_total(&request.model).inc();
         return Err(RelayError::ModelNotPriced);
@@ -89,13 +90,16 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
     })
 }
 
-/// The service whose prices stand for a platform before an account is chosen.
-const fn main_service(platform: Platform) -> Service {
-    match platform {
-        Platform::Claude => Service::Claude,
-        Platform::OpenAi => Service::OpenAi,
-        Platform::Gemini => Service::Gemini,
-        Platform::Droid => Service::Droid,
+/// The services whose prices stand for a request before an account is chosen, the likeliest first.
+fn services(request: &RelayRequest) -> Vec<Service> {
+    if let Some(kind) = request.forced {
+        return vec![kind.service()];
+    }
+    match request.platform {
+        Platform::Claude => vec![Service::Claude, Service::Bedrock],
+        Platform::OpenAi => vec![Service::OpenAi, Service::Azure, Service::Codex],
+        Platform::Gemini => vec![Service::Gemini],
+        Platform::Droid => vec![Service::Droid],
     }
 }
 
@@ -154,6 +158,7 @@ pub fn question(
         forced: request.forced,
         kinds: request.kinds,
         native: request.native,
+        only: request.only,
         endpoint: request.endpoint,
         model: Arc::clone(&request.model),
         family: request.family.clone(),

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use actors::domain::verdict::{Judgement, Verdict};
 use actors::guard::Lease;
 use bytes::Bytes;
@@ -21,6 +21,8 @@ use crate::upstream::{self, AnswerHead, Inbound, Outbound, PrepareError};
 /// A pool behind one account is asked again this often, after this pause.
 const POOL_RETRIES: u32 = 3;
 const POOL_PAUSE: Duration = Duration::from_millis(500);
+/// The program that speaks when the client's request was written anew.
+const OWN_AGENT: &str = concat!("QuotaLane/", env!("CARGO_PKG_VERSION"));
 /// Where vendors put their request ids.
 const UPSTREAM_IDS: [&str; 4] = ["request-id", "x-request-id", "x-amzn-requestid", "apim-request-id"];
 
@@ -211,13 +213,17 @@ pub fn prepare(
     let speaks = (adapter.surface)(request.client.dialect);
     let translated = speaks.dialect != request.client.dialect;
     let own = request.body();
-    let upstream_model = lease.account.upstream_model(&request.model);
-    let mut headers = Cow::Borrowed(request.headers());
+    let called = (adapter.called)(&lease.account, &request.model);
+    let mut headers =
+        if translated { Cow::Owned(of_translated(request.headers())) } else { Cow::Borrowed(request.headers()) };
     let opened = !translated && request.client.wire == Wire::Bedrock && speaks.wire == Wire::Plain;
     let body = if translated {
-        request.translations.body(request, speaks.dialect, upstream_model).map_err(Unprepared::Request)?
+        request
+            .translations
+            .body(request, speaks.dialect, &called, (&relay.shared().signatures, lease.account.id))
+            .map_err(Unprepared::Request)?
     } else if opened {
-        open_envelope(&own, upstream_model, request.stream, headers.to_mut()).map_err(Unprepared::Request)?
+        open_envelope(&own, &called, request.stream, headers.to_mut()).map_err(Unprepared::Request)?
     } else {
         own
     };
@@ -230,7 +236,7 @@ pub fn prepare(
         query: Some(request.http.query_string()).filter(|query| !query.is_empty() && !translated),
         headers: &headers,
         body: &body,
-        model: if translated || opened { upstream_model } else { &request.model },
+        model: if translated || opened { &called } else { &request.model },
         // What was written anew names the upstream's model already.
         model_span: request.model_span.clone().filter(|_| !translated && !opened),
         stream: request.stream,
@@ -238,6 +244,17 @@ pub fn prepare(
         now: relay.now(),
     };
     (adapter.prepare)(&call, &lease.account, &lease.credential).map_err(Unprepared::Account)
+}
+
+/// The headers of a request that was written anew: what the client said about itself belongs to another API.
+fn of_translated(client: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(OWN_AGENT));
+    if let Some(accept) = client.get(ACCEPT) {
+        headers.insert(ACCEPT, accept.clone());
+    }
+    headers
 }
 
 /// A Bedrock client's body for an account that speaks plain Anthropic; its betas move to the header.

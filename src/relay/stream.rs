@@ -19,7 +19,6 @@ use super::drain;
 use super::hold::OpenStream;
 use super::settle::{End, Settlement};
 use super::watch::Watched;
-use crate::dialect::Dialect;
 use crate::dialect::anthropic::error::ENDED_EARLY;
 use crate::dialect::error::{self, OwnError};
 use crate::dialect::tap::Terminal;
@@ -71,6 +70,7 @@ impl Flow {
             }
             if let Some(chunk) = self.open.held.pop_front() {
                 let bytes = self.open.pipe.leave(chunk);
+                self.keep_seals();
                 if !bytes.is_empty() {
                     return Poll::Ready(Some(bytes));
                 }
@@ -154,6 +154,13 @@ impl Flow {
         whole
     }
 
+    /// Keeps what sealed the tool calls of a translated answer for the next turn.
+    fn keep_seals(&mut self) {
+        for (call, seal) in self.open.pipe.take_seals() {
+            self.settlement.keep_seal(&call, seal);
+        }
+    }
+
     fn mark_content(&mut self) {
         if let Some(attempt) = &mut self.settlement.attempt {
             attempt.content_sent |= self.open.pipe.tap.seen().semantic;
@@ -161,6 +168,8 @@ impl Flow {
     }
 
     fn complete(&mut self) {
+        let (dialect, seen) = (self.open.pipe.upstream(), self.open.pipe.tap.seen());
+        self.settlement.answered(dialect, seen.answer_id.as_deref());
         self.finish(&End::ok(200));
     }
 
@@ -183,10 +192,11 @@ impl Flow {
 
     fn end_of_stream(&mut self) -> Option<Bytes> {
         let rest = self.open.pipe.end();
+        self.keep_seals();
         match self.open.pipe.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {
-                if self.settlement.request.client.dialect != Dialect::Gemini {
+                if self.open.pipe.has_terminal_event() {
                     self.settlement.flags.push("no_terminal");
                 }
                 self.complete();

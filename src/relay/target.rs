@@ -91,7 +91,9 @@ pub fn model_written(
     http: &HttpRequest,
     body: &[u8],
 ) -> Result<String, RelayError> {
-    let named = call.model.clone().or_else(|| peeked.model.as_deref().map(str::to_owned));
+    // What stands in the path of a stored answer is its id.
+    let in_path = call.model.clone().filter(|_| call.endpoint != Endpoint::Stored);
+    let named = in_path.or_else(|| peeked.model.as_deref().map(str::to_owned));
     let in_form = || is_multipart(http.headers()).then(|| form_field(body, "model")).flatten();
     let named = named.or_else(in_form).filter(|name| !name.is_empty());
     match named {

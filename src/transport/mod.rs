@@ -27,11 +27,14 @@ mod prepared;
 
 mod thread;
 
+mod own;
+
 pub use body::AnswerBody;
 pub use call::{OutboundAnswer, OutboundCall, ProxyKind, ProxyTarget};
 pub use egress::Egress;
 pub use error::TransportError;
 pub use guard::{EgressRules, InvalidRule, UnsafeUrl};
 pub use idle::IdleTimeout;
+pub use own::{OwnAnswer, OwnCall, OwnCallError};
 pub use resolve::Resolve;
 pub use thread::{EgressGone, EgressThread};

@@ -40,6 +40,8 @@ mod decimal;
 mod edits;
 mod forward;
 mod head;
+pub mod oauth;
+pub mod probe;
 mod reset;
 mod rules;
 mod serves;
@@ -149,6 +151,8 @@ pub struct AnswerHead<'a> {
 pub struct Adapter {
     /// What the account speaks when a client of that dialect calls: the client's own dialect where it can.
     pub surface: fn(Dialect) -> Surface,
+    /// The name by which the vendor is asked for a requested model: what prices and rows are about.
+    pub called: fn(&AccountSpec, &str) -> String,
     /// Turns a call into the request for this account.
     pub prepare: fn(&Inbound<'_>, &AccountSpec, &Credential) -> Result<Outbound, PrepareError>,
     /// What an answer means (`scheduling.md` §15): the account's error rules first, then the adapter's own.
@@ -159,6 +163,11 @@ pub struct Adapter {
     pub windows: fn(&HeaderMap, Timestamp) -> Vec<WindowSnapshot>,
     /// The answer headers that the client may see (`relay-api.md` §8). True = with the account's own limits.
     pub response_headers: fn(&HeaderMap, bool) -> Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The name that an account's map gives a model, else the requested one: for kinds that change nothing about it.
+fn mapped(account: &AccountSpec, model: &str) -> String {
+    account.upstream_model(model).to_owned()
 }
 
 /// The adapter of a kind.

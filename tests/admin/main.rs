@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
 
 mod support;
+#[path = "../support/token_server.rs"]
+mod token_server;
 
 mod document;
 mod roles;
@@ -10,5 +12,6 @@ mod roles;
 mod access;
 mod accounts;
 mod keys;
+mod oauth;
 mod operations;
 mod settings;

@@ -11,6 +11,7 @@ use actors::domain::id::{AccountId, UserId};
 use bytes::Bytes;
 use quotalane::app::Application;
 use quotalane::config::{Config, Need};
+use quotalane::http::admin::authorisations::Authorisations;
 use quotalane::identity::token::Tokens;
 use quotalane::store::users::{self, Role, UserConfig, UserStatus};
 use quotalane::transport::{Egress, EgressRules, OutboundCall};
@@ -115,6 +116,11 @@ impl TestApp {
         let (token, _) = tokens.issue(&row).unwrap();
         self.app.lifecycle.owner_found();
         (id, secrecy::ExposeSecret::expose_secret(&token).to_owned())
+    }
+
+    /// The authorisations that the product keeps.
+    pub fn authorisations(&self) -> Authorisations {
+        Authorisations::new(self.app.storage.cache.clone(), self.app.storage.sealer.clone())
     }
 
     /// A super_admin's session.

@@ -99,3 +99,28 @@ async fn texts_end_at_their_time() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn one_of_many_callers_gets_a_lock_or_a_text() {
+    each_cache(|test| async move {
+        let (cache, lock, text) = (&test.cache, format!("lock:{}", test.id), format!("text:{}", test.id));
+        cache.put(&text, "once", 60_000).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..20 {
+            let (cache, lock, text) = (cache.clone(), lock.clone(), text.clone());
+            tasks.spawn(async move {
+                let locked = cache.put_new(&lock, &format!("v{n}"), 60_000).await.unwrap();
+                (locked, cache.take(&text).await.unwrap().is_some())
+            });
+        }
+        let got = tasks.join_all().await;
+        assert_eq!((got.iter().filter(|g| g.0).count(), got.iter().filter(|g| g.1).count()), (1, 1));
+        let held = cache.get(&lock).await.unwrap().unwrap().0;
+        cache.remove_if(&lock, "another").await.unwrap();
+        assert!(!cache.put_new(&lock, "next", 60_000).await.unwrap(), "only the holder releases it");
+        cache.remove_if(&lock, &held).await.unwrap();
+        assert!(cache.put_new(&lock, "next", 40).await.unwrap());
+        test.until(|| async { cache.put_new(&lock, "later", 60_000).await.unwrap() }).await;
+    })
+    .await;
+}

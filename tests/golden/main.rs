@@ -4,10 +4,16 @@
 
 mod captures;
 mod corpus;
+mod decoded;
 mod decoded_corpus;
 mod matrix;
 mod mock;
+mod mock_bedrock;
+mod mock_chat;
 mod mock_faults;
+mod mock_google;
+mod mock_oauth;
+mod mock_responses;
 mod passing;
 mod plain_http;
 mod prepare;

@@ -103,7 +103,7 @@ impl AccountState {
 
     /// A refused key is tested again by itself, and so is a new one that the vendor has not spoken about yet; nothing else.
     pub(super) fn plan_retest(&mut self, now: Timestamp) {
-        let (spec, untested) = (&self.spec, self.spec.kind.counts_tokens() && self.credential.is_some());
+        let (spec, untested) = (&self.spec, self.spec.kind.has_free_test() && self.credential.is_some());
         let wait = match spec.status {
             AccountStatus::Created if untested => Some(NEW_RETEST),
             AccountStatus::Error if spec.status_reason.as_deref() == Some("unauthorized") => Some(FIRST_RETEST),

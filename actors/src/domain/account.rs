@@ -114,6 +114,12 @@ impl AccountKind {
         matches!(self, Self::ClaudeOfficial | Self::ClaudeConsole | Self::Bedrock | Self::Gemini | Self::GeminiApi)
     }
 
+    /// True when every account of the kind can be tested by a call that costs nothing. Of the others, some can all the same
+    /// (Factory with tokens, Bedrock with a key that may count tokens); their word is not waited for.
+    pub const fn has_free_test(self) -> bool {
+        !matches!(self, Self::Ccr | Self::Bedrock | Self::Droid)
+    }
+
     /// True when only a forced kind, or a binding, reaches it: it never serves the pool at large.
     pub const fn is_apart(self) -> bool {
         matches!(self, Self::Ccr)

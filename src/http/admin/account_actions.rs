@@ -3,18 +3,16 @@
 use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post};
 use actors::domain::id::{AccountId, LeaseId};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::AdminState;
 use super::account_view::{AccountView, RunTime, run_time};
-use super::accounts::{create, found, opened, shown};
+use super::accounts::{found, opened, shown};
 use super::checkup::{AccountVerdict, test_account};
 use crate::http::envelope::{Data, Empty, Envelope};
 use crate::http::error::{ApiError, Reason};
-use crate::http::extract::{Admin, Auditor, Body, Session};
-use crate::onboarding::account::AccountInput;
-use crate::onboarding::credential::CredentialInput;
+use crate::http::extract::{Admin, Auditor, Session};
 use crate::onboarding::json::Moment;
 use crate::store::accounts::{self, AccountConfig};
 
@@ -249,49 +247,6 @@ pub async fn release_lease(
     }
     note(&session, &state, "account_lease_released", id, json!({ "lease": [path.1, null] })).await?;
     Ok(Data::ok(Empty {}))
-}
-
-/// A credential file of a vendor's CLI.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CredentialFile {
-    /// Name of the new account.
-    name: String,
-    /// Content of the file, as text or as the JSON itself.
-    #[schema(value_type = Object, write_only)]
-    content: Value,
-    /// Slots; absent = 10.
-    #[serde(default)]
-    max_concurrency: Option<u32>,
-}
-
-/// An account made from a file.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct ImportedAccount {
-    /// The account.
-    pub account: AccountView,
-    /// What the operator should know.
-    pub warning: &'static str,
-}
-
-/// Makes an account from the credentials file of Claude Code.
-#[utoipa::path(tag = "accounts", security(("session" = ["admin"])), request_body = CredentialFile,
-    responses((status = 201, body = Envelope<ImportedAccount>)))]
-#[post("/accounts/import-credentials")]
-pub async fn import_credentials(
-    session: Session<Admin>,
-    state: State<AdminState>,
-    body: Body<CredentialFile>,
-) -> Result<Data<ImportedAccount>, ApiError> {
-    let file = body.0;
-    let text = file.content.as_str().map_or_else(|| file.content.to_string(), str::to_owned);
-    let credentials = CredentialInput::from_claude_file(&text)?;
-    let mut input = AccountInput::new(&file.name, actors::domain::account::AccountKind::ClaudeOfficial);
-    input.max_concurrency = file.max_concurrency.unwrap_or(input.max_concurrency);
-    let account = create(&session, &state, input, credentials).await?;
-    let warning = "refresh tokens rotate: the program that owns the file and QuotaLane will invalidate each other; \
-                   authorise afresh where you can";
-    Ok(Data::created(ImportedAccount { account, warning }))
 }
 
 async fn note(

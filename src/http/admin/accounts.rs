@@ -17,9 +17,11 @@ use crate::http::extract::{
     Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, parse_value, take_version,
 };
 use crate::onboarding::account::{AccountInput, PROOF, check_address, first_status};
-use crate::onboarding::credential::CredentialInput;
+use crate::onboarding::credential::{self, CredentialInput};
 use crate::onboarding::json::Moment;
+use crate::onboarding::options;
 use crate::store::accounts::{self, AccountConfig, AccountFilter, AccountRow};
+use crate::upstream::oauth;
 
 /// An account with its secret, as sent.
 #[derive(utoipa::ToSchema)]
@@ -67,6 +69,10 @@ pub struct KindView {
     pub allowed: bool,
     /// Fields of its credentials.
     pub credentials: &'static [&'static str],
+    /// Options of its adapter.
+    pub options: Vec<&'static str>,
+    /// How an owner authorises it: `code` = by a link, `device` = by a short code; absent = it has no tokens.
+    pub authorise: Option<&'static str>,
 }
 
 /// Lists accounts with their run-time state.
@@ -113,7 +119,12 @@ pub async fn account_types(
         platform: kind.platform().as_str(),
         oauth: kind.is_oauth(),
         allowed: oauth_enabled || !kind.is_oauth(),
-        credentials: if kind.is_oauth() { &["access_token", "refresh_token", "expires_at"] } else { &["api_key"] },
+        credentials: credential::fields(kind),
+        options: options::known(kind).collect(),
+        authorise: oauth::manner(kind).map(|manner| match manner.flow {
+            oauth::Flow::Code => "code",
+            oauth::Flow::Device => "device",
+        }),
     };
     Ok(Data::ok(AccountKind::ALL.into_iter().map(view).collect()))
 }
@@ -144,20 +155,28 @@ pub async fn create_account(
 pub async fn create(
     session: &Session<Admin>,
     state: &AdminState,
-    input: AccountInput,
+    mut input: AccountInput,
     credentials: CredentialInput,
 ) -> Result<AccountView, ApiError> {
-    let kind = input.kind;
-    if kind.is_oauth() && !state.engine.settings.current().oauth_enabled {
-        return Err(ApiError::new(
-            Reason::OauthDisabled,
-            "accounts of this type need the setting accounts.oauth_enabled",
-        ));
+    // What was entered as an option wins over what the credentials say.
+    for (name, value) in credentials.options(input.kind)? {
+        input.options.entry(name).or_insert(value);
     }
+    let credential = credentials.checked(input.kind)?;
+    let credential = credential.ok_or_else(|| ApiError::invalid("credentials", "are required"))?;
+    create_with(session, state, input, credential).await
+}
+
+/// The same with a credential that was already checked.
+pub async fn create_with(
+    session: &Session<Admin>,
+    state: &AdminState,
+    input: AccountInput,
+    credential: Credential,
+) -> Result<AccountView, ApiError> {
+    must_be_allowed(state, input.kind)?;
     let recorded = changes(None, Some(&input));
     let config = checked(state, input).await?;
-    let credential = credentials.checked(kind)?;
-    let credential = credential.ok_or_else(|| ApiError::invalid("credentials", "are required"))?;
     let db = state.db.audited(session.entry(state, "account_created", "account", None, recorded));
     let id = accounts::create(&db, &state.vault, config, Some(credential), state.clock.now()).await?;
     state.reload_account(id).await?;
@@ -165,13 +184,22 @@ pub async fn create(
     shown(state, id).await
 }
 
-/// Asks the vendor about a new credential and stores the status that follows.
-async fn prove(session: &Session<Admin>, state: &AdminState, id: AccountId) -> Result<(), ApiError> {
+/// Accounts that use a subscription need the operator's word.
+pub fn must_be_allowed(state: &AdminState, kind: AccountKind) -> Result<(), ApiError> {
+    if !kind.is_oauth() || state.engine.settings.current().oauth_enabled {
+        return Ok(());
+    }
+    Err(ApiError::new(Reason::OauthDisabled, "accounts of this type need the setting accounts.oauth_enabled"))
+}
+
+/// Asks the vendor about a new credential and stores the status that follows. An account that serves goes on serving while
+/// the vendor does not say.
+pub async fn prove(session: &Session<Admin>, state: &AdminState, id: AccountId) -> Result<(), ApiError> {
     let (spec, credential) = opened(state, id).await?;
     let (kind, old) = (spec.kind, spec.status);
     let tested = tokio::time::timeout(PROOF, test_account(state, spec, credential)).await;
     let (status, reason) = first_status(kind, tested.ok().and_then(|verdict| verdict.accepted));
-    if status == old {
+    if status == old || (old == AccountStatus::Active && status == AccountStatus::Created) {
         return Ok(());
     }
     let changed = json!({ "status": [old, status] });
@@ -181,7 +209,7 @@ async fn prove(session: &Session<Admin>, state: &AdminState, id: AccountId) -> R
 }
 
 /// Checks a configuration: by itself, its address against the egress rules, and what it refers to.
-async fn checked(state: &AdminState, input: AccountInput) -> Result<AccountConfig, ApiError> {
+pub async fn checked(state: &AdminState, input: AccountInput) -> Result<AccountConfig, ApiError> {
     let config = input.checked()?;
     check_address(&config, &state.rules).map_err(|error| ApiError::new(Reason::UnsafeUrl, error.to_string()))?;
     for group in &config.groups {
@@ -251,12 +279,15 @@ pub async fn update_account(
     let row = found(&state, AccountId(*id)).await?;
     let mut patch = body.0;
     take_version(&mut patch, row.version)?;
-    let credential = match patch.remove("credentials") {
-        None | Some(Value::Null) => None,
-        Some(value) => parse_value::<CredentialInput>(value)?.checked(row.config.kind)?,
+    let credentials = match patch.remove("credentials") {
+        None | Some(Value::Null) => CredentialInput::default(),
+        Some(value) => parse_value(value)?,
     };
+    let found = credentials.options(row.config.kind)?;
+    let credential = credentials.checked(row.config.kind)?;
     let old = AccountInput::from_config(&row.config);
-    let input: AccountInput = merged(&old, patch)?;
+    let mut input: AccountInput = merged(&old, patch)?;
+    input.options.extend(found);
     if input.kind != old.kind {
         return Err(ApiError::invalid("type", "never changes"));
     }

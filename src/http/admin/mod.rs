@@ -3,6 +3,7 @@
 //! Routes are closed by default: a handler gets at anything only through a [`Session`](super::extract::Session), whose type
 //! names the role; the OpenAPI document repeats it, and a test walks every route with every role.
 
+pub mod authorisations;
 pub mod edge;
 pub mod logins;
 pub mod sessions;
@@ -20,6 +21,8 @@ pub mod account_view;
 pub mod accounts;
 pub mod checkup;
 pub mod groups;
+pub mod imports;
+pub mod oauth;
 pub mod proxies;
 
 pub mod request_logs;
@@ -91,7 +94,11 @@ fn routes(config: &mut ServiceConfig<'_>) {
 fn account_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(accounts::account_types)
-        .service(account_actions::import_credentials)
+        .service(imports::import_credentials)
+        .service(oauth::start_authorisation)
+        .service(oauth::exchange_code)
+        .service(oauth::show_authorisation)
+        .service(oauth::reauthorise_account)
         .service(accounts::list_accounts)
         .service(accounts::create_account)
         .service(accounts::get_account)

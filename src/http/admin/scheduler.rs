@@ -107,6 +107,7 @@ pub async fn simulate(
         forced: routed.forced,
         kinds: KindSet::ALL,
         native: KindSet::ALL,
+        only: None,
         endpoint: Endpoint::Generate,
         family: family_of(routed.name, &state.engine.settings.current().families),
         model: Arc::from(routed.name),

@@ -8,6 +8,7 @@ use actors::domain::time::Timestamp;
 use actors::ports::{PortError, PortFuture, Vendor};
 use actors::system::Engine;
 
+use super::authorisations::Authorisations;
 use super::logins::Logins;
 use super::sessions::Sessions;
 use crate::config::SettingLayers;
@@ -18,6 +19,7 @@ use crate::identity::token::Tokens;
 use crate::journal::JournalDir;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
+use crate::onboarding::oauth::Authority;
 use crate::relay::SharedPrices;
 use crate::store::Db;
 use crate::store::proxies::{ProxyKind as StoredKind, ProxyRow};
@@ -52,6 +54,10 @@ pub struct AdminParts {
     pub sessions: Sessions,
     /// Calls to vendors.
     pub vendor: Arc<dyn Vendor>,
+    /// Calls that authorise accounts.
+    pub authority: Authority,
+    /// Authorisations under way.
+    pub authorisations: Authorisations,
     /// Other calls to the outside.
     pub egress: EgressThread,
     /// What may be called.
@@ -98,6 +104,10 @@ pub struct AdminState {
     pub sessions: Sessions,
     /// Calls to vendors.
     pub vendor: Arc<dyn Vendor>,
+    /// Calls that authorise accounts.
+    pub authority: Authority,
+    /// Authorisations under way.
+    pub authorisations: Authorisations,
     /// Other calls to the outside.
     pub egress: EgressThread,
     /// What may be called.
@@ -137,6 +147,8 @@ impl AdminState {
             logins: parts.logins,
             sessions: parts.sessions,
             vendor: parts.vendor,
+            authority: parts.authority,
+            authorisations: parts.authorisations,
             egress: parts.egress,
             rules: parts.rules,
             prices: parts.prices,

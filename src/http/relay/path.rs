@@ -200,7 +200,7 @@ fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>>
         ["audio", "translations"] => raw("/v1/audio/translations", Endpoint::Audio, "/audio/translations"),
         ["responses", ref rest @ ..] => responses(rest, pool),
         ["models"] => Some(Target::Models(shape)),
-        ["models", model] => Some(Target::Model(shape, decoded(model))),
+        ["models", model] if !model.contains(':') || alone => Some(Target::Model(shape, decoded(model))),
         ["key-info"] => Some(Target::KeyInfo(Dialect::Chat)),
         ["usage"] => Some(Target::Usage),
         _ => None,

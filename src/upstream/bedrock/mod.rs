@@ -20,6 +20,7 @@ mod url;
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface,
+    called,
     prepare,
     classify: classify::classify,
     classify_embedded: classify::classify_embedded,
@@ -39,6 +40,10 @@ const DEFAULT_REGION: &str = "us-east-1";
 fn surface(client: Dialect) -> Surface {
     let dialect = if client == Dialect::Converse { Dialect::Converse } else { Dialect::Anthropic };
     Surface { dialect, wire: Wire::Bedrock }
+}
+
+fn called(account: &AccountSpec, model: &str) -> String {
+    model::id(model, account, region(model, account).unwrap_or(DEFAULT_REGION)).into_owned()
 }
 
 fn prepare(call: &Inbound<'_>, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {

@@ -9,6 +9,7 @@ pub(super) mod classify;
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface: anthropic_api::surface,
+    called: anthropic_api::called,
     prepare,
     classify: classify::classify,
     classify_embedded: classify::classify_embedded,

@@ -7,13 +7,14 @@ use actors::domain::verdict::Judgement;
 use super::{Adapter, AnswerHead, Inbound, Outbound, PrepareError, anthropic_api};
 use crate::dialect::error::EmbeddedError;
 
-pub mod oauth;
+pub mod usage;
 
 /// The capability that an OAuth token needs; it says nothing about who the client is.
 const OAUTH_BETA: &str = "oauth-2025-04-20";
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface: anthropic_api::surface,
+    called: anthropic_api::called,
     prepare,
     classify,
     classify_embedded,

@@ -39,6 +39,7 @@ const FORWARD: [&str; 12] = [
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface,
+    called: super::mapped,
     prepare,
     classify: classify::classify,
     classify_embedded: classify::classify_embedded,

@@ -19,6 +19,7 @@ const BASE_URL: &str = "https://api.factory.ai/api/llm";
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface,
+    called: super::mapped,
     prepare,
     classify: classify::classify,
     classify_embedded: classify::classify_embedded,

@@ -11,6 +11,7 @@ mod url;
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface: |_| Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist },
+    called: super::mapped,
     prepare,
     classify: |answer, account| google_api::classify::classify(answer, account, true),
     classify_embedded: |error, answer, account| google_api::classify::classify_embedded(error, answer, account, true),

@@ -14,6 +14,7 @@ mod url;
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface: |_| Surface::plain(Dialect::Gemini),
+    called: super::mapped,
     prepare,
     classify: |answer, account| google_api::classify::classify(answer, account, false),
     classify_embedded: |error, answer, account| google_api::classify::classify_embedded(error, answer, account, false),

@@ -15,6 +15,7 @@ mod tests;
 
 pub(super) const ADAPTER: Adapter = Adapter {
     surface,
+    called: super::mapped,
     prepare,
     classify,
     classify_embedded,

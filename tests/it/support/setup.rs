@@ -1,5 +1,6 @@
 //! Accounts, keys, groups, proxies and settings of a test.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::domain::account::{AccountKind, AccountStatus, Platform};
@@ -37,8 +38,30 @@ pub fn credential_of(kind: AccountKind, name: &str) -> String {
     match kind {
         AccountKind::ClaudeOfficial => format!("access-{name}"),
         AccountKind::ClaudeConsole => format!("sk-ant-{name}"),
-        AccountKind::Ccr => format!("ccr-{name}"),
+        kind if kind.is_oauth() => format!("access-{}-{name}", kind.as_str()),
+        kind => format!("{}-{name}", kind.as_str()),
     }
+}
+
+/// Where an account of this kind finds the mock.
+fn base_of(kind: AccountKind, mock: &str) -> String {
+    match kind {
+        AccountKind::Codex => format!("{mock}/backend-api/codex"),
+        AccountKind::Droid => format!("{mock}/api/llm"),
+        _ => mock.to_owned(),
+    }
+}
+
+/// What a kind must be told besides its secret.
+fn options_of(kind: AccountKind) -> BTreeMap<String, String> {
+    let options: &[(&str, &str)] = match kind {
+        AccountKind::Bedrock => &[("region", "us-east-1")],
+        AccountKind::Gemini => &[("project_id", "mock-project")],
+        AccountKind::Codex => &[("chatgpt_account_id", "acct-mock")],
+        AccountKind::AzureOpenAi => &[("deployment", "mock-deployment")],
+        _ => &[],
+    };
+    options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 impl TestApp {
@@ -61,13 +84,14 @@ impl TestApp {
         let (app, now) = (self.app(), self.app().engine.clock.now());
         let mut config = AccountConfig {
             max_concurrency: 10,
-            base_url: Some(self.mock_url()),
+            base_url: Some(base_of(kind, &self.mock_url())),
+            options: options_of(kind),
             ..AccountConfig::new(&format!("secret-name-{name}"), kind)
         };
         change(&mut config);
         let presented = credential_of(kind, name);
         let (secret, expires_at) = match kind {
-            AccountKind::ClaudeOfficial => {
+            kind if kind.is_oauth() => {
                 let refresh = Some(format!("refresh-{name}").into());
                 (Secret::OAuth { access: presented.into(), refresh }, Some(now.plus(8 * HOUR)))
             }
