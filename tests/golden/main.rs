@@ -6,6 +6,7 @@ mod captures;
 mod corpus;
 mod decoded;
 mod decoded_corpus;
+mod matrix;
 mod mock;
 mod mock_bedrock;
 mod mock_chat;

@@ -53,6 +53,9 @@ pub fn credential(kind: AccountKind) -> Credential {
         AccountKind::ClaudeOfficial => Secret::OAuth { access: "sk-ant-oat-POOL".into(), refresh: None },
         AccountKind::ClaudeConsole => Secret::ApiKey("sk-ant-api-POOL".into()),
         AccountKind::Ccr => Secret::ApiKey("ccr-POOL".into()),
+        AccountKind::OpenAi | AccountKind::OpenAiResponses | AccountKind::GeminiApi => {
+            Secret::ApiKey("key-POOL".into())
+        }
         kind => panic!("no sample credential of {kind:?}"),
     };
     Credential { secret, expires_at: None, version: 1 }

@@ -80,9 +80,16 @@ impl Shown<'_> {
         openai_type(self.status)
     }
 
-    /// `error.code` in the OpenAI dialects: clients tell a limit, which they wait for, from a fault.
-    pub fn openai_code(&self) -> Option<&str> {
-        if self.status == 429 { Some("rate_limit_exceeded") } else { self.code }
+    /// `error.code` of Chat, in our own words where the vendor's are not shown: clients tell a limit, which they wait for,
+    /// from a fault.
+    pub fn chat_code(&self) -> Option<&str> {
+        match self.status {
+            429 => Some("rate_limit_exceeded"),
+            502 => Some("upstream_error"),
+            503 | 529 => Some("overloaded"),
+            504 => Some("timeout"),
+            _ => self.code,
+        }
     }
 }
 

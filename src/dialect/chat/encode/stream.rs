@@ -168,7 +168,7 @@ impl EncodeStream for Stream {
 /// An error ends the stream without `[DONE]`. It says no more of the upstream than the client may see.
 fn failure(error: &StreamError, out: &mut Vec<u8>) {
     let shown = shown(error);
-    let inner = Inner { message: &shown.message, r#type: shown.openai_type(), param: None, code: shown.openai_code() };
+    let inner = Inner { message: &shown.message, r#type: shown.openai_type(), param: None, code: shown.chat_code() };
     write(&Failure { error: inner }, out);
 }
 

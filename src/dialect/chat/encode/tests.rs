@@ -260,7 +260,7 @@ fn an_error_ends_a_stream_without_its_terminal_event() {
     let chunks = streamed(&[Event::Start { id: None, model: None, usage: None }, Event::Error(error)], true);
     assert_eq!(
         chunks[1],
-        json!({"error":{"message":"the upstream is overloaded","type":"server_error","param":null,"code":null}})
+        json!({"error":{"message":"the upstream is overloaded","type":"server_error","param":null,"code":"overloaded"}})
     );
     assert_eq!(chunks.len(), 2);
 }

@@ -124,7 +124,7 @@ fn content(role: Role, part: &Part, path: &str, losses: &mut Losses) -> Result<O
 /// One text is a string, which every relay of this dialect takes; anything else is a list.
 fn output(result: &ToolResult, path: &str, losses: &mut Losses) -> Result<Value, Unsupported> {
     if result.is_error {
-        losses.drop("is_error");
+        losses.drop("tool_error");
     }
     match result.content.as_slice() {
         [] => Ok(json!("")),

@@ -160,7 +160,7 @@ fn media_errors_and_odd_ids() {
             { "type": "input_file", "file_url": "https://x/y.pdf" }
         ])
     );
-    assert_eq!(dropped, ["is_error"]);
+    assert_eq!(dropped, ["tool_error"]);
     for part in [Part::Audio(Media::of(base64("audio/wav"))), Part::Video(Media::of(base64("video/mp4")))] {
         let form = Request { turns: vec![turn(Role::User, vec![part])], ..Request::default() };
         assert_eq!(encode(&form, false).0.unwrap_err().path, "messages[0].content[0]");

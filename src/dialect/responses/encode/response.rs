@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::item::Item;
 use crate::dialect::convert::Reply;
-use crate::dialect::error::shown;
+use crate::dialect::error::{Shown, shown};
 use crate::dialect::form::{StopReason, StreamError};
 use crate::dialect::responses::error::UNNAMED;
 
@@ -39,7 +39,7 @@ struct Empty {}
 
 #[derive(Debug, Serialize)]
 struct Failure<'a> {
-    code: String,
+    code: &'a str,
     message: Cow<'a, str>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> Response<'a> {
     /// One that failed. It says no more of the upstream than the client may see.
     pub fn failed(reply: &'a Reply, output: &'a [Item], error: &'a StreamError, usage: Option<&Usage>) -> Self {
         let shown = shown(error);
-        let code = shown.openai_code().unwrap_or(UNNAMED).to_owned();
+        let code = code(&shown);
         let mut response = Self::new(reply, "failed", output, usage);
         response.error = Some(Failure { code, message: shown.message });
         response
@@ -123,6 +123,11 @@ impl<'a> Response<'a> {
             usage: usage.map(counts),
         }
     }
+}
+
+/// The code by which clients tell a limit, which they wait for, from a fault. The official SDKs know a closed list of them.
+fn code<'a>(shown: &Shown<'a>) -> &'a str {
+    if shown.status == 429 { "rate_limit_exceeded" } else { shown.code.unwrap_or(UNNAMED) }
 }
 
 /// Everything that was read is inside of `input_tokens` here (`relay-api.md` §9.2).
