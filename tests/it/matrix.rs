@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::support::client::{Answer, Call};
+use crate::support::mock::WITNESS;
 use crate::support::pools::{Pools, Way, model, pairs};
 use crate::support::speech::{Prompt, Said, TOOL, Tongue};
 
@@ -155,12 +156,12 @@ async fn recorded(
     if path.starts_with("/backend-api/") {
         body["instructions"] = json!("");
     }
-    let call = Call::post(&target, body.to_string()).header("api-key", "the-witness");
+    let call = Call::post(&target, body.to_string()).header("api-key", WITNESS);
     let bedrock = path.starts_with("/model/");
     let call = if bedrock || path.contains("v1internal") || path.starts_with("/backend-api/") {
-        call.header("authorization", "Bearer the-witness")
+        call.header("authorization", &format!("Bearer {WITNESS}"))
     } else {
-        call.key("the-witness")
+        call.key(WITNESS)
     };
     let answer = call.send(vendor).await;
     assert_eq!(answer.status, 200, "{target}: {}", answer.text());

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use actors::domain::account::AccountKind;
 use actors::domain::usage::{AttemptRow, RequestRow, RequestStatus, Tokens};
 use quotalane::store::usage;
 
@@ -115,7 +116,9 @@ fn attempts_are_in_order(row: &RequestRow, attempts: &[AttemptRow]) {
 fn charge_is_right(row: &RequestRow, attempts: &[AttemptRow]) {
     let parts = attempts.last().and_then(|attempt| attempt.usage.as_ref()).map_or(&[][..], |usage| &usage.parts);
     let of_others = parts.iter().any(|part| part.model.is_some());
-    if row.model != MODEL || row.usage.fast || row.price.is_none() || of_others {
+    // Amazon's regional endpoints have prices of their own.
+    let elsewhere = row.kind == Some(AccountKind::Bedrock);
+    if row.model != MODEL || row.usage.fast || row.price.is_none() || of_others || elsewhere {
         return;
     }
     let tokens = &row.usage.tokens;
