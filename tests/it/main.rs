@@ -16,6 +16,7 @@ mod disconnects;
 mod failover;
 mod limits;
 mod money;
+mod matrix;
 mod mysql;
 mod outage;
 mod panics;

@@ -18,6 +18,7 @@ use super::audit::{self, Seen};
 use super::client::{Answer, Call, Open};
 use super::mock::Mock;
 use super::setup::TestKey;
+use super::speech::{Prompt, Tongue};
 
 /// Model of most tests; its list prices are written down in `audit`.
 pub const MODEL: &str = "claude-sonnet-4-5";
@@ -120,6 +121,13 @@ impl TestApp {
     pub async fn send_message(&self, call: &Call) -> Answer {
         let answer = self.send(call).await;
         self.seen.borrow_mut().extend(Seen::of(&answer));
+        answer
+    }
+
+    /// A prompt in any tongue, noted for the audit.
+    pub async fn ask(&self, tongue: Tongue, key: &TestKey, prompt: &Prompt) -> Answer {
+        let answer = self.send(&tongue.call(key, prompt)).await;
+        self.seen.borrow_mut().extend(Seen::said(tongue, &answer));
         answer
     }
 
