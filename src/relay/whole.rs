@@ -96,7 +96,14 @@ fn read(
     let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
-            return Ok(Taken { id: None, usage: None, output: TextBytes::default(), body: plain, json: false, raw: false });
+            return Ok(Taken {
+                id: None,
+                usage: None,
+                output: TextBytes::default(),
+                body: plain,
+                json: false,
+                raw: false,
+            });
         }
         return Err(Box::new(no_answer(settlement, headers, status, body)));
     };
