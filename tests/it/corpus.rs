@@ -2,6 +2,7 @@
 //! the client, the vendor's own usage in the row.
 
 mod lane;
+mod translated;
 
 use actors::domain::account::AccountKind;
 use actors::domain::usage::{RequestStatus, Tokens};
@@ -10,6 +11,9 @@ use serde_json::Value;
 use crate::recorded::{Family, Recorded, recorded, tokens};
 use crate::support::speech::Form;
 use lane::{Lane, Relayed, own_form, wrapped};
+
+/// Chunk sizes; `None` = the whole body at once, with its length.
+const SIZES: [Option<usize>; 4] = [Some(1), Some(7), Some(997), None];
 
 /// Anthropic answers that bill more than the SDK's last usage object says – several messages in one stream, or several
 /// models at work for one – added up by hand: id, input, output.
@@ -155,7 +159,7 @@ async fn every(family: Family, kind: AccountKind, form: Option<Form>) {
     let (lane, answers) = (Lane::open(kind).await, recorded(family));
     let mut relayed = Vec::new();
     for answer in &answers {
-        relayed.extend(lane.relay(answer, form.unwrap_or_else(|| own_form(answer))).await);
+        relayed.extend(lane.relay(answer, form.unwrap_or_else(|| own_form(answer)), &SIZES).await);
     }
     for one in &relayed {
         one.check(&lane).await;
