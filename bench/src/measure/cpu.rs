@@ -93,6 +93,22 @@ pub async fn deltas(rig: &mut Rig, size: Size) -> anyhow::Result<Figure> {
         .against(Judged::RatioToNginx, 1.2, 1.5))
 }
 
+/// P11: CPU per JSON request of an instance on MariaDB and Redis, over the embedded one's in the same run.
+pub async fn fleet(embedded: &mut Rig, fleet: &mut Rig, size: Size) -> anyhow::Result<Figure> {
+    let once = Size { repeats: 1, ..size };
+    let mut ratios = Vec::new();
+    for _ in 0..size.repeats {
+        let alone = relay_json(embedded, once).await?;
+        let in_fleet = relay_json(fleet, once).await?;
+        ratios.extend(in_fleet.iter().zip(&alone).map(|(fleet, alone)| fleet / alone));
+    }
+    Ok(Figure::new("P11", "CPU per JSON request in fleet mode, over embedded", "×", ratios, None).against(
+        Judged::AtMost,
+        2.0,
+        3.0,
+    ))
+}
+
 /// CPU in microseconds per JSON request of the relay alone; for comparisons of the relay with itself.
 pub async fn relay_json(rig: &mut Rig, size: Size) -> anyhow::Result<Vec<f64>> {
     let shape =

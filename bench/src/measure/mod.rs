@@ -53,6 +53,20 @@ pub async fn all(rig: &mut Rig, size: Size, wanted: &dyn Fn(&str) -> bool) -> an
     Ok(figures)
 }
 
+/// Fleet mode against embedded (P11), on stores of its own.
+///
+/// # Errors
+/// When MariaDB or Redis is missing, or the run is void.
+pub async fn fleet(
+    embedded: &mut Rig,
+    binary: &std::path::Path,
+    accounts: usize,
+    size: Size,
+) -> anyhow::Result<Figure> {
+    let mut fleet = Rig::fleet(binary, accounts).await?;
+    cpu::fleet(embedded, &mut fleet, size).await
+}
+
 /// The routing decision (P9): needs no rig, the engine runs in this process.
 pub async fn routing(size: Size) -> anyhow::Result<Vec<Figure>> {
     routing::figures(size).await
