@@ -47,6 +47,9 @@ pub async fn all(rig: &mut Rig, size: Size, wanted: &dyn Fn(&str) -> bool) -> an
     if size.full && wanted("P8") {
         figures.push(memory::streams(rig, "P8", 9_500).await?);
     }
+    if wanted("P13") {
+        figures.extend(cpu::translated(rig, size).await?);
+    }
     if wanted("P15") {
         figures.push(growth::accounts(rig, size).await?);
     }

@@ -170,9 +170,18 @@ pub fn everything_on() -> serde_json::Value {
 
 /// A Messages request of about `bytes` bytes for this side.
 pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
+    asked(side, stream, bytes, Ask::bytes)
+}
+
+/// The same as a Chat client asks it: the relay translates.
+pub fn chat_request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
+    asked(side, stream, bytes, Ask::chat_bytes)
+}
+
+fn asked(side: &Side, stream: bool, bytes: usize, written: fn(&Ask<'_>) -> Vec<u8>) -> Vec<u8> {
     let host = side.address.to_string();
     let session = "x-claude-code-session-id: 6b1f6f0e-8f5c-4f3b-9f57-6a2f3f9c0001\r\n";
-    Ask {
+    written(&Ask {
         host: &host,
         key: &side.key,
         model: "claude-sonnet-4-5",
@@ -180,6 +189,5 @@ pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
         prompt_bytes: bytes.saturating_sub(130),
         headers: session,
         marker: "bench ",
-    }
-    .bytes()
+    })
 }
