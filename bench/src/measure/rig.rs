@@ -170,12 +170,12 @@ pub fn everything_on() -> serde_json::Value {
 
 /// A Messages request of about `bytes` bytes for this side.
 pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
-    asked(side, stream, bytes, Ask::bytes)
+    asked(side, stream, bytes, |ask| ask.bytes())
 }
 
 /// The same as a Chat client asks it: the relay translates.
 pub fn chat_request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
-    asked(side, stream, bytes, Ask::chat_bytes)
+    asked(side, stream, bytes, |ask| ask.chat_bytes())
 }
 
 fn asked(side: &Side, stream: bool, bytes: usize, written: fn(&Ask<'_>) -> Vec<u8>) -> Vec<u8> {
