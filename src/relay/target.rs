@@ -65,7 +65,7 @@ pub fn routing(call: &CallTarget, model: &RoutedModel<'_>, settings: &Settings) 
 }
 
 /// The platform that a model's name belongs to, by its beginning; routing prefix and vendor prefix are looked through.
-fn platform_of_model(model: &str) -> Option<Platform> {
+pub fn platform_of_model(model: &str) -> Option<Platform> {
     let lower = lookup_name(model).to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
