@@ -22,6 +22,8 @@ mod outage;
 mod panics;
 mod passthrough;
 mod proxies;
+mod refusals;
 mod restart;
 mod routes;
 mod sessions;
+mod vendor_errors;
