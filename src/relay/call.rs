@@ -233,8 +233,8 @@ pub fn prepare(
         query: Some(request.http.query_string()).filter(|query| !query.is_empty() && !translated),
         headers: &headers,
         body: &body,
-        model: if translated || opened { &called } else { &request.model },
-        // What was written anew names the upstream's model already.
+        // By the requested name: the account maps it once. What was written anew names the upstream's model already.
+        model: &request.model,
         model_span: request.model_span.clone().filter(|_| !translated && !opened),
         stream: request.stream,
         strip_thinking,

@@ -137,8 +137,14 @@ fn folded(
         return Err(Box::new(Failure::of(Judgement::of(Verdict::Server))));
     }
     let body = fold(settlement.request.client.dialect, way.upstream.dialect, body, &settlement.reply())
+        .map(Bytes::from)
         .ok_or_else(|| Box::new(Failure::of(Judgement::of(Verdict::Server))))?;
-    Ok(Taken { usage: tap.usage(), output: seen.output, body: Bytes::from(body), json: true, raw: false })
+    let same = way.upstream.dialect == settlement.request.client.dialect;
+    let body = match settlement.renamed_model() {
+        Some(name) if same => rename_answer(way.upstream.dialect, &body, name),
+        _ => body,
+    };
+    Ok(Taken { usage: tap.usage(), output: seen.output, body, json: true, raw: false })
 }
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {

@@ -26,6 +26,7 @@ mod passthrough;
 mod proxies;
 mod refusals;
 mod restart;
+mod rewriting;
 mod routes;
 mod sessions;
 mod vendor_errors;
