@@ -29,4 +29,5 @@ mod restart;
 mod rewriting;
 mod routes;
 mod sessions;
+mod small_endpoints;
 mod vendor_errors;
