@@ -25,8 +25,7 @@ impl Pools {
         let mut of = BTreeMap::new();
         for kind in AccountKind::ALL {
             let account = app.account_of(kind, "a", |a| a.max_concurrency = 0).await;
-            let binding =
-                Binding { platform: kind.platform(), target: BindingTarget::Account(account), strict: true };
+            let binding = Binding { platform: kind.platform(), target: BindingTarget::Account(account), strict: true };
             let key = app.key(|k| k.bindings = vec![binding]).await;
             of.insert(kind.as_str(), (account, key));
         }

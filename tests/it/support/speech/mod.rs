@@ -55,12 +55,9 @@ pub const GEMINI: Tongue = tongue(Form::Gemini, "/v1beta/models/{model}:{verb}",
 pub const CODE_ASSIST: Tongue = tongue(Form::CodeAssist, "/v1internal:{verb}", "/v1internal");
 pub const INVOKE: Tongue = tongue(Form::Invoke, "/model/{model}/{verb}", "/model/{id}/{verb}");
 pub const CONVERSE: Tongue = tongue(Form::Converse, "/model/{model}/{verb}", "/model/{id}/{verb}");
-pub const DROID_CLAUDE: Tongue =
-    tongue(Form::Anthropic, "/droid/claude/v1/messages", "/droid/claude/v1/messages");
-pub const DROID_OPENAI: Tongue =
-    tongue(Form::Responses, "/droid/openai/v1/responses", "/droid/openai/v1/responses");
-pub const DROID_COMM: Tongue =
-    tongue(Form::Chat, "/droid/comm/v1/chat/completions", "/droid/comm/v1/chat/completions");
+pub const DROID_CLAUDE: Tongue = tongue(Form::Anthropic, "/droid/claude/v1/messages", "/droid/claude/v1/messages");
+pub const DROID_OPENAI: Tongue = tongue(Form::Responses, "/droid/openai/v1/responses", "/droid/openai/v1/responses");
+pub const DROID_COMM: Tongue = tongue(Form::Chat, "/droid/comm/v1/chat/completions", "/droid/comm/v1/chat/completions");
 pub const AZURE_CHAT: Tongue = tongue(Form::Chat, "/azure/chat/completions", "/azure/chat/completions");
 pub const AZURE_RESPONSES: Tongue = tongue(Form::Responses, "/azure/responses", "/azure/responses");
 pub const DEPLOYMENT: Tongue = tongue(

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use super::Form;
 use super::events::{frames, sse};
 use super::said::{self, Said, word};
-use super::Form;
 
 /// Reads a stream as far as it came.
 pub fn read(form: Form, body: &[u8]) -> Said {
