@@ -57,7 +57,8 @@ async fn a_client_hears_something_while_it_waits_for_a_slot() {
     app.mock.fault(json!({"fault": {"kind": "slow", "delay_ms": 150}, "times": 1})).await;
     let mut holder = speech::CHAT.call(&key, &Prompt::plain("gpt-5", true)).open(app.addr()).await;
     assert!(holder.until("Hello").await);
-    let waiting = speech::FAMILIES.map(async |tongue| (tongue, app.ask(tongue, &key, &Prompt::plain("gpt-5", true)).await));
+    let waiting =
+        speech::FAMILIES.map(async |tongue| (tongue, app.ask(tongue, &key, &Prompt::plain("gpt-5", true)).await));
     let holding = async {
         until("all wait", async || app.app().engine.scheduler.queue().await.pool == 4).await;
         holder.rest().await

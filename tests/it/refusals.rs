@@ -107,9 +107,7 @@ async fn an_unknown_path_is_told_in_the_dialect_of_its_prefix() {
 /// What has no counterpart elsewhere: the change to a body, and the path that the refusal names.
 fn untranslatable(form: Form) -> (&'static str, Value, &'static str) {
     match form {
-        Form::Anthropic => {
-            ("tools", json!([{"type": "web_search_20250305", "name": "web_search"}]), "tools")
-        }
+        Form::Anthropic => ("tools", json!([{"type": "web_search_20250305", "name": "web_search"}]), "tools"),
         Form::Chat => ("n", json!(2), "n"),
         Form::Responses => ("previous_response_id", json!("resp_1"), "previous_response_id"),
         _ => ("cachedContent", json!("cachedContents/1"), "cachedContent"),

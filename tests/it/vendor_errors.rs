@@ -136,7 +136,11 @@ async fn who_needs_no_translation_comes_first_and_the_other_serves_when_it_fails
                 let said = two.tongue.read(&answer);
                 assert!(said.ended(two.tongue.form, false) && said.text.ends_with(asked.canary()), "{what}: {said:?}");
                 let (row, attempts) = app.row(&answer).await;
-                assert_eq!((row.kind, row.attempts, row.status), (Some(two.translating), 2, RequestStatus::Ok), "{what}");
+                assert_eq!(
+                    (row.kind, row.attempts, row.status),
+                    (Some(two.translating), 2, RequestStatus::Ok),
+                    "{what}"
+                );
                 assert!(attempts[0].switched && !attempts[1].switched, "{what}");
                 app.finish().await;
             }
