@@ -30,6 +30,8 @@ struct Taken {
     body: Bytes,
     /// The bytes are JSON of ours, whatever the upstream's content type said.
     json: bool,
+    /// The bytes are the upstream's, in its wrapping, which is the client's.
+    raw: bool,
 }
 
 /// Reads, settles and returns a complete answer.
@@ -64,7 +66,7 @@ pub async fn whole(settlement: &mut Settlement, answer: OutboundAnswer, way: Way
     }
     settlement.answered(way.upstream.dialect, taken.id.as_deref());
     let request = &settlement.request;
-    let body = wire::whole::pack(request.client, taken.body);
+    let body = if taken.raw { taken.body } else { wire::whole::pack(request.client, taken.body) };
     let mut answer = client_answer(settlement, status, &headers, body);
     if taken.json {
         answer.headers.retain(|(name, _)| *name != CONTENT_TYPE);
@@ -94,18 +96,22 @@ fn read(
     let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
-            return Ok(Taken { id: None, usage: None, output: TextBytes::default(), body: plain, json: false });
+            let (output, raw) = (TextBytes::default(), false);
+            return Ok(Taken { id: None, usage: None, output, body: plain, json: false, raw });
         }
         return Err(Box::new(no_answer(settlement, headers, status, body)));
     };
-    let body = if same {
+    let raw = way.upstream == request.client && settlement.renamed_model().is_none();
+    let body = if raw {
+        body.clone()
+    } else if same {
         settlement
             .renamed_model()
             .map_or_else(|| plain.clone(), |name| rename_answer(way.upstream.dialect, &plain, name))
     } else {
         translated(settlement, &plain, way).ok_or_else(|| Box::new(no_answer(settlement, headers, status, body)))?
     };
-    Ok(Taken { id: found.id, usage: found.usage, output: found.output, body, json: !same })
+    Ok(Taken { id: found.id, usage: found.usage, output: found.output, body, json: !same, raw })
 }
 
 fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> {
@@ -154,14 +160,14 @@ fn folded(
         return Err(Box::new(Failure::of(Judgement::of(Verdict::Server))));
     }
     let body = fold(settlement.request.client.dialect, way.upstream.dialect, body, &settlement.reply())
+        .map(Bytes::from)
         .ok_or_else(|| Box::new(Failure::of(Judgement::of(Verdict::Server))))?;
-    Ok(Taken {
-        id: seen.answer_id.clone(),
-        usage: tap.usage(),
-        output: seen.output,
-        body: Bytes::from(body),
-        json: true,
-    })
+    let same = way.upstream.dialect == settlement.request.client.dialect;
+    let body = match settlement.renamed_model() {
+        Some(name) if same => rename_answer(way.upstream.dialect, &body, name),
+        _ => body,
+    };
+    Ok(Taken { id: seen.answer_id.clone(), usage: tap.usage(), output: seen.output, body, json: true, raw: false })
 }
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {

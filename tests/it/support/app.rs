@@ -18,6 +18,7 @@ use super::audit::{self, Seen};
 use super::client::{Answer, Call, Open};
 use super::mock::Mock;
 use super::setup::TestKey;
+use super::speech::{Prompt, Tongue};
 
 /// Model of most tests; its list prices are written down in `audit`.
 pub const MODEL: &str = "claude-sonnet-4-5";
@@ -123,6 +124,13 @@ impl TestApp {
         answer
     }
 
+    /// A prompt in any tongue, noted for the audit.
+    pub async fn ask(&self, tongue: Tongue, key: &TestKey, prompt: &Prompt) -> Answer {
+        let answer = self.send(&tongue.call(key, prompt)).await;
+        self.seen.borrow_mut().extend(Seen::said(tongue, &answer));
+        answer
+    }
+
     /// A stream, opened.
     pub async fn open(&self, key: &TestKey, body: &Value) -> Open {
         message_call(key, body).open(self.addr()).await
@@ -217,6 +225,10 @@ async fn environment(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]) 
         ("NETWORK__ALLOW_PRIVATE_CIDRS", "127.0.0.0/8"),
         ("USAGE__FLUSH_MS", "50"),
         ("OAUTH__CLAUDE_OFFICIAL__TOKEN_URL", &format!("{mock_url}/v1/oauth/token")),
+        ("OAUTH__CODEX__TOKEN_URL", &format!("{mock_url}/oauth/token")),
+        ("OAUTH__GEMINI__TOKEN_URL", &format!("{mock_url}/token")),
+        ("OAUTH__GEMINI__CLIENT_SECRET", "a-client-secret"),
+        ("OAUTH__DROID__TOKEN_URL", &format!("{mock_url}/user_management/authenticate")),
     ]
     .map(|(name, value)| (format!("QUOTALANE_{name}"), value.to_owned()))
     .into();

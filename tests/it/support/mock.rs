@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::client::Call;
 
+/// What a test presents that asks the mock itself.
+pub const WITNESS: &str = "the-witness";
+
 /// Token counts as the mock emitted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub struct Emitted {
@@ -21,7 +24,10 @@ pub struct Emitted {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entry {
     pub id: String,
+    /// What is spoken on the path.
+    pub dialect: String,
     pub credential: String,
+    pub method: String,
     pub path: String,
     pub query: Option<String>,
     pub headers: Vec<(String, String)>,
@@ -29,6 +35,7 @@ pub struct Entry {
     pub body_bytes: usize,
     pub body_sha256: String,
     pub fault: Option<String>,
+    pub status: u16,
     pub usage: Option<Emitted>,
     pub events: usize,
     pub terminal: bool,
@@ -40,6 +47,39 @@ pub struct Entry {
 impl Entry {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// A call that a request row knows as an attempt: not one that counts or lists, nor one for ourselves.
+    pub fn is_attempt(&self) -> bool {
+        const ENDS: [&str; 13] = [
+            "/messages",
+            "/completions",
+            "/embeddings",
+            "/responses",
+            "/responses/compact",
+            "/invoke",
+            "/invoke-with-response-stream",
+            "/converse",
+            "/converse-stream",
+            ":generateContent",
+            ":streamGenerateContent",
+            ":embedContent",
+            ":batchEmbedContents",
+        ];
+        let has = |part: &str| self.path.contains(part);
+        if self.credential == WITNESS || self.path.to_lowercase().ends_with("counttokens") {
+            return false;
+        }
+        // Reading a stored answer, and the verbs by which a client introduces its user.
+        if has("/responses/") || has("v1internal") {
+            return true;
+        }
+        self.method == "POST" && (ENDS.iter().any(|end| self.path.ends_with(end)) || has("/images/") || has("/audio/"))
+    }
+
+    /// The vendor names its calls to the caller.
+    pub fn is_named(&self) -> bool {
+        !self.dialect.starts_with("gemini") && self.dialect != "code-assist"
     }
 
     /// Something of an answer was sent.
@@ -103,6 +143,21 @@ impl Mock {
     /// The message calls so far.
     pub async fn messages(&self) -> Vec<Entry> {
         self.log().await.into_iter().filter(|entry| entry.path == "/v1/messages").collect()
+    }
+
+    /// The attempts so far, in whatever dialect.
+    pub async fn attempts(&self) -> Vec<Entry> {
+        self.log().await.into_iter().filter(Entry::is_attempt).collect()
+    }
+
+    /// The newest attempt.
+    pub async fn last_attempt(&self) -> Entry {
+        self.attempts().await.pop().unwrap()
+    }
+
+    /// The attempts on one account.
+    pub async fn attempts_of(&self, credential: &str) -> usize {
+        self.attempts().await.iter().filter(|entry| entry.credential == credential).count()
     }
 
     /// The message calls of one account.

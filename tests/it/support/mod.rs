@@ -5,8 +5,11 @@ pub mod audit;
 pub mod binary;
 pub mod client;
 pub mod mock;
+pub mod pools;
 pub mod proxy;
+pub mod refusal;
 pub mod setup;
+pub mod speech;
 pub mod sse;
 
 use std::time::Duration;
