@@ -11,7 +11,7 @@ use quotalane::dialect::{Dialect, Surface};
 use quotalane::upstream::{Inbound, adapter};
 use serde_json::Value;
 
-use crate::corpus::lines;
+use crate::recorded::lines;
 use crate::sample::{ANTHROPIC, NOW, account, credential, headers};
 
 struct Capture {

@@ -17,6 +17,7 @@ mod mock_responses;
 mod passing;
 mod plain_http;
 mod prepare;
+#[path = "../support/recorded.rs"]
 mod recorded;
 mod sample;
 mod verdicts;

@@ -6,8 +6,8 @@ use quotalane::dialect::tap::{Tap as _, Terminal};
 use quotalane::mock::{MockHandle, MockOptions, serve};
 use serde_json::{Value, json};
 
-use crate::corpus::lines;
 use crate::plain_http::{Answer, Client};
+use crate::recorded::lines;
 
 pub async fn start() -> (MockHandle, Client) {
     let mock = serve("127.0.0.1:0".parse().unwrap(), MockOptions::default()).await.unwrap();

@@ -29,6 +29,19 @@ fn check_usage(answer: &Recorded, usage: Option<Usage>) {
     assert!(!usage.estimated && usage.parts.len() == 1 && usage.parts[0].tokens == usage.tokens, "{id}");
 }
 
+#[test]
+fn every_answer_is_the_one_that_was_published() {
+    let mut count = 0;
+    for family in Family::ALL {
+        for answer in recorded(family) {
+            assert_eq!(sha(&answer.body), answer.id);
+            assert!(["MIT", "Apache-2.0"].contains(&answer.licence.as_str()), "{}", answer.licence);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 347);
+}
+
 /// Watches a stream in these pieces; the plain bytes are returned too.
 fn watched<'a>(surface: Surface, chunks: impl Iterator<Item = &'a [u8]>) -> (Box<dyn Tap>, Vec<u8>) {
     let (mut tap, mut unpack) = (dialect::tap(surface.dialect), unpacker(surface));

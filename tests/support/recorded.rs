@@ -1,15 +1,25 @@
 //! The recorded answers of every vendor, and what the vendor's own SDK reads out of each.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
 
 use actors::domain::usage::Tokens;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 use quotalane::dialect::{Dialect, Surface, Wire};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::corpus::lines;
+/// The JSON lines of a file in `tests/data`, packed or not.
+pub fn lines(name: &str) -> Vec<Value> {
+    let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::File::open(&path).unwrap();
+    let plain: Box<dyn Read> = if name.ends_with(".gz") { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
+    BufReader::new(plain).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+}
 
 /// Vendors by the API that was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +66,8 @@ pub struct Recorded {
     pub path: String,
     pub stream: bool,
     pub status: u16,
+    /// Empty for streams that came without one.
+    pub content_type: String,
     pub licence: String,
     pub body: Vec<u8>,
     /// Absent for what the SDK cannot decode.
@@ -70,6 +82,11 @@ impl Recorded {
             }
             family => family.surface(),
         }
+    }
+
+    /// The body as text, as far as it is text.
+    pub fn body_text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
     }
 
     /// The body in the pieces that find parser faults.
@@ -112,6 +129,7 @@ pub fn recorded(family: Family) -> Vec<Recorded> {
             path: text(v, "path"),
             stream: v["stream"].as_bool().unwrap(),
             status: u16::try_from(v["status"].as_u64().unwrap()).unwrap(),
+            content_type: text(v, "content_type"),
             licence: text(v, "license"),
             body: STANDARD.decode(text(v, "body_b64")).unwrap(),
         })
@@ -181,17 +199,4 @@ pub fn tokens(family: Family, usage: &Value) -> Tokens {
             ..Tokens::default()
         },
     }
-}
-
-#[test]
-fn every_answer_is_the_one_that_was_published() {
-    let mut count = 0;
-    for family in Family::ALL {
-        for answer in recorded(family) {
-            assert_eq!(sha(&answer.body), answer.id);
-            assert!(["MIT", "Apache-2.0"].contains(&answer.licence.as_str()), "{}", answer.licence);
-            count += 1;
-        }
-    }
-    assert_eq!(count, 347);
 }
