@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use actors::domain::account::AccountKind;
 use actors::domain::id::AccountId;
 use actors::domain::route::{Refusal, RefusalReason};
 use actors::domain::time::{HOUR, SECOND};
@@ -15,6 +16,7 @@ use super::call::{self, Failure, Reply};
 use super::settle::{End, Settlement};
 use super::stream::Live;
 use super::{InFlight, Relay, RelayError, RelayRequest};
+use crate::dialect::Wire;
 use crate::observe::labels::Outcome;
 
 /// The longest pause before a lone account is asked again after an overload, in ms.
@@ -62,6 +64,10 @@ impl Run {
             if let Err(refusal) = self.next_account().await {
                 if self.pause_for_lone_account(&refusal).await {
                     continue;
+                }
+                if self.last.is_none() && self.has_only_keys_for_code_assist().await {
+                    self.finish(&RelayError::AccountType);
+                    return Err(RelayError::AccountType);
                 }
                 return self.give_up(Some(refusal));
             }
@@ -139,6 +145,16 @@ impl Run {
         true
     }
 
+    /// A client of Code Assist has come to a relay that has accounts of its vendor, but none that can ever serve it.
+    async fn has_only_keys_for_code_assist(&self) -> bool {
+        if self.settlement.request.client.wire != Wire::CodeAssist {
+            return false;
+        }
+        let views = self.settlement.relay.engine().scheduler.views().await;
+        let has = |kind| views.iter().any(|view| view.spec.enabled && view.spec.kind == kind);
+        has(AccountKind::GeminiApi) && !has(AccountKind::Gemini)
+    }
+
     /// The best known answer when nothing is left to try.
     fn give_up(mut self, refusal: Option<Refusal>) -> Result<Served, RelayError> {
         let Some(failure) = self.last.take() else {
@@ -188,7 +204,7 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
     match error {
         E::BadRequest(_) | E::BodyTooLarge | E::UnsupportedEncoding | E::SlowBody | E::NotFound => Outcome::ClientError,
         E::KeyMissing | E::KeyInvalid | E::KeyDisabled | E::KeyExpired | E::OwnerDisabled => Outcome::Refused,
-        E::Unsupported(_) | E::TranslationOff | E::NotServed => Outcome::ClientError,
+        E::Unsupported(_) | E::TranslationOff | E::NotServed | E::AccountType => Outcome::ClientError,
         E::PermissionDenied | E::ModelNotAllowed | E::ModelNotPriced => Outcome::Refused,
         E::JournalUnavailable | E::KeysUnavailable => Outcome::InternalError,
         E::Shed => Outcome::NoAccount,

@@ -236,8 +236,8 @@ pub fn prepare(
         query: Some(request.http.query_string()).filter(|query| !query.is_empty() && !translated),
         headers: &headers,
         body: &body,
-        model: if translated || opened { &called } else { &request.model },
-        // What was written anew names the upstream's model already.
+        // By the requested name: the account maps it once. What was written anew names the upstream's model already.
+        model: &request.model,
         model_span: request.model_span.clone().filter(|_| !translated && !opened),
         stream: request.stream,
         strip_thinking,
@@ -276,8 +276,16 @@ fn own_failure(settlement: &Settlement, error: &RelayError) -> Failure {
     let mut headers = id_headers(request.client.dialect, request.arrival.request, request.headers());
     headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
     headers.push((HeaderName::from_static("x-quotalane-error"), HeaderValue::from_static(error.condition())));
+    headers.push((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")));
+    headers.extend(amazon_error(request.client, status));
     let answer = Some(Box::new(WholeAnswer { status, headers, body: Bytes::from(body) }));
     Failure { judgement: Judgement::of(Verdict::Client), answer, no_answer: false }
+}
+
+/// Where Amazon's SDKs read the kind of an error.
+fn amazon_error(client: Surface, status: u16) -> Option<(HeaderName, HeaderValue)> {
+    let word = HeaderValue::from_static(error::amzn_error_type(status));
+    (client.wire == Wire::Bedrock).then(|| (HeaderName::from_static("x-amzn-errortype"), word))
 }
 
 /// A setting in seconds.
@@ -366,6 +374,7 @@ fn passed_on(settlement: &Settlement, status: u16, headers: &HeaderMap, body: By
     let mut answer = client_answer(settlement, status, headers, Bytes::from(body));
     answer.headers.retain(|(name, _)| *name != CONTENT_TYPE);
     answer.headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+    answer.headers.extend(amazon_error(request.client, status));
     answer
 }
 

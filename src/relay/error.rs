@@ -63,6 +63,9 @@ pub enum RelayError {
     /// No kind of account serves this call for this model.
     #[error("this call cannot be served for this model")]
     NotServed,
+    /// Code Assist is asked for, and the only accounts of its vendor have API keys.
+    #[error("accounts with an API key cannot serve Code Assist")]
+    AccountType,
     /// Admission or scheduling refused.
     #[error("{}", refusal_text(.0))]
     Refused(Refusal),
@@ -173,6 +176,7 @@ impl RelayError {
             Self::ModelNotPriced => "model_not_priced",
             Self::Unsupported(_) => "unsupported_content",
             Self::TranslationOff | Self::NotServed => "translation_unsupported",
+            Self::AccountType => "invalid_account_type",
             Self::Refused(refusal) if refusal.reason == RefusalReason::RetryBudget => "no_account",
             Self::Refused(refusal) => refusal.reason.condition(),
             Self::KeysUnavailable | Self::JournalUnavailable => "billing_unavailable",

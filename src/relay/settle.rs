@@ -34,6 +34,9 @@ use crate::observe::access;
 use crate::observe::labels::Outcome;
 use crate::upstream;
 
+/// Answer headers that every dialect's clients know.
+const COMMON: [&str; 4] = ["content-type", "retry-after", "retry-after-ms", "x-should-retry"];
+
 /// A request's obligations and what is known about it so far.
 pub struct Settlement {
     /// The worker's relay.
@@ -180,6 +183,7 @@ impl Settlement {
     }
 
     /// The upstream headers that the client may see. The vendor's own limits are shown to a key with an account of its own.
+    /// What one vendor calls things means nothing to clients of another.
     pub fn upstream_headers(&self, headers: &HeaderMap) -> Headers {
         let Some(lease) = &self.lease else { return Headers::new() };
         let dedicated = self
@@ -192,7 +196,12 @@ impl Settlement {
             ForwardLimits::Dedicated => dedicated,
             ForwardLimits::Always => true,
         };
-        (upstream::adapter(lease.account.kind).response_headers)(headers, forward)
+        let adapter = upstream::adapter(lease.account.kind);
+        let mut seen = (adapter.response_headers)(headers, forward);
+        if (adapter.surface)(self.request.client.dialect) != self.request.client {
+            seen.retain(|(name, _)| COMMON.contains(&name.as_str()));
+        }
+        seen
     }
 
     /// Keeps what sealed a tool call of this answer.

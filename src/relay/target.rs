@@ -77,7 +77,7 @@ fn is_of_another_maker(model: &str) -> bool {
 }
 
 /// The platform that a model's name belongs to, by its beginning; routing prefix and vendor prefix are looked through.
-fn platform_of_model(model: &str) -> Option<Platform> {
+pub fn platform_of_model(model: &str) -> Option<Platform> {
     let lower = lookup_name(model).to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
@@ -107,12 +107,26 @@ pub fn model_written(
     let in_path = call.model.clone().filter(|_| call.endpoint != Endpoint::Stored);
     let named = in_path.or_else(|| peeked.model.as_deref().map(str::to_owned));
     let in_form = || is_multipart(http.headers()).then(|| form_field(body, "model")).flatten();
-    let named = named.or_else(in_form).filter(|name| !name.is_empty());
+    let named = named.or_else(in_form).or_else(|| counted_model(call, body)).filter(|name| !name.is_empty());
     match named {
         Some(name) => Ok(name.strip_prefix("models/").map_or_else(|| name.clone(), str::to_owned)),
         None if matches!(call.endpoint, Endpoint::Stored | Endpoint::Assist) => Ok(String::new()),
         None => Err(RelayError::BadRequest("model: field required".to_owned())),
     }
+}
+
+/// The model of a Code Assist count: its envelope names it inside.
+fn counted_model(call: &CallTarget, body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        request: Inner,
+    }
+    #[derive(serde::Deserialize)]
+    struct Inner {
+        model: Option<String>,
+    }
+    let counts = call.endpoint == Endpoint::CountTokens && call.client.wire == Wire::CodeAssist;
+    counts.then(|| serde_json::from_slice::<Envelope>(body).ok()?.request.model).flatten()
 }
 
 /// True for an upload.

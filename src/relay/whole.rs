@@ -96,14 +96,8 @@ fn read(
     let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
-            return Ok(Taken {
-                id: None,
-                usage: None,
-                output: TextBytes::default(),
-                body: plain,
-                json: false,
-                raw: false,
-            });
+            let (output, raw) = (TextBytes::default(), false);
+            return Ok(Taken { id: None, usage: None, output, body: plain, json: false, raw });
         }
         return Err(Box::new(no_answer(settlement, headers, status, body)));
     };
@@ -166,15 +160,14 @@ fn folded(
         return Err(Box::new(Failure::of(Judgement::of(Verdict::Server))));
     }
     let body = fold(settlement.request.client.dialect, way.upstream.dialect, body, &settlement.reply())
+        .map(Bytes::from)
         .ok_or_else(|| Box::new(Failure::of(Judgement::of(Verdict::Server))))?;
-    Ok(Taken {
-        id: seen.answer_id.clone(),
-        usage: tap.usage(),
-        output: seen.output,
-        body: Bytes::from(body),
-        json: true,
-        raw: false,
-    })
+    let same = way.upstream.dialect == settlement.request.client.dialect;
+    let body = match settlement.renamed_model() {
+        Some(name) if same => rename_answer(way.upstream.dialect, &body, name),
+        _ => body,
+    };
+    Ok(Taken { id: seen.answer_id.clone(), usage: tap.usage(), output: seen.output, body, json: true, raw: false })
 }
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {

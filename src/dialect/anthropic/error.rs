@@ -19,9 +19,11 @@ pub fn status_and_type(condition: &str) -> (u16, &'static str) {
             (401, "authentication_error")
         }
         "ip_denied" | "client_not_allowed" | "permission_denied" | "model_not_allowed" => (403, "permission_error"),
-        "bad_request" | "unsupported_content" | "translation_unsupported" | "model_not_priced" => {
-            (400, "invalid_request_error")
-        }
+        "bad_request"
+        | "unsupported_content"
+        | "translation_unsupported"
+        | "model_not_priced"
+        | "invalid_account_type" => (400, "invalid_request_error"),
         "model_not_found" | "not_found" => (404, "not_found_error"),
         "body_too_large" => (413, "request_too_large"),
         "slow_body" => (408, "invalid_request_error"),

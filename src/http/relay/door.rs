@@ -7,6 +7,7 @@ use actors::domain::key::KeyPolicy;
 use actors::domain::route::RefusalReason;
 use tokio::time::Instant;
 
+use super::path::takes_key_in_query;
 use super::render;
 use crate::dialect::Surface;
 use crate::http::extract::{api_key, relay_body};
@@ -90,7 +91,8 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
 }
 
 async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, RelayError> {
-    let raw = api_key::api_key(http.headers(), http.query_string()).ok_or(RelayError::KeyMissing)?;
+    let query = if takes_key_in_query(http.path()) { http.query_string() } else { "" };
+    let raw = api_key::api_key(http.headers(), query).ok_or(RelayError::KeyMissing)?;
     if !api_key::is_plausible(raw) {
         return Err(RelayError::KeyInvalid);
     }

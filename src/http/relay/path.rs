@@ -422,5 +422,10 @@ pub fn dialect_of_prefix(path: &str) -> Option<Dialect> {
     }
 }
 
+/// True where clients may put their key into the query: on Google's routes (`relay-api.md` §2).
+pub fn takes_key_in_query(path: &str) -> bool {
+    dialect_of_prefix(path) == Some(Dialect::Gemini) || path.contains("/models")
+}
+
 #[cfg(test)]
 mod tests;

@@ -225,6 +225,10 @@ async fn environment(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]) 
         ("NETWORK__ALLOW_PRIVATE_CIDRS", "127.0.0.0/8"),
         ("USAGE__FLUSH_MS", "50"),
         ("OAUTH__CLAUDE_OFFICIAL__TOKEN_URL", &format!("{mock_url}/v1/oauth/token")),
+        ("OAUTH__CODEX__TOKEN_URL", &format!("{mock_url}/oauth/token")),
+        ("OAUTH__GEMINI__TOKEN_URL", &format!("{mock_url}/token")),
+        ("OAUTH__GEMINI__CLIENT_SECRET", "a-client-secret"),
+        ("OAUTH__DROID__TOKEN_URL", &format!("{mock_url}/user_management/authenticate")),
     ]
     .map(|(name, value)| (format!("QUOTALANE_{name}"), value.to_owned()))
     .into();

@@ -9,6 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::PATIENCE;
+use super::refusal::Refusal;
+use super::speech::Form;
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -258,6 +260,25 @@ impl Answer {
             let seconds: i64 = self.header("retry-after").expect("retry-after").parse().unwrap();
             assert!(seconds >= 1);
         }
+        self
+    }
+
+    /// The same in the form of any tongue, with the word that the form has for it.
+    #[track_caller]
+    pub fn expect_refusal(&self, form: Form, condition: &str, refusal: Refusal) -> &Self {
+        let what = format!("{form:?} {condition}: {} {} {:?}", self.status, self.text(), self.headers);
+        let (status, word) = refusal.of(form);
+        assert_eq!((self.status, self.header("x-quotalane-error")), (status, Some(condition)), "{what}");
+        assert_eq!(self.header("content-type"), Some("application/json"), "{what}");
+        let (message, said) = form.read_error(&self.json());
+        assert!(!message.is_empty() && (form == Form::Converse || said == word), "{what}");
+        let anthropic = matches!(form, Form::Anthropic | Form::Invoke);
+        assert!(self.request_id().starts_with("req_"), "{what}");
+        assert_eq!(self.header("request-id").is_some(), anthropic, "{what}");
+        let wait = self.header("retry-after").is_some();
+        assert_eq!(wait, !refusal.money && (matches!(status, 429 | 503 | 529) || (status == 502 && wait)), "{what}");
+        let amazon = matches!(form, Form::Invoke | Form::Converse);
+        assert_eq!(self.header("x-amzn-errortype").is_some(), amazon, "{what}");
         self
     }
 

@@ -49,7 +49,7 @@ impl Entry {
         self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// A call that a request row knows as an attempt: not one that counts, lists or manages.
+    /// A call that a request row knows as an attempt: not one that counts or lists, nor one for ourselves.
     pub fn is_attempt(&self) -> bool {
         const ENDS: [&str; 13] = [
             "/messages",
@@ -67,8 +67,14 @@ impl Entry {
             ":batchEmbedContents",
         ];
         let has = |part: &str| self.path.contains(part);
-        let relayed = self.method == "POST" && self.credential != WITNESS;
-        relayed && (ENDS.iter().any(|end| self.path.ends_with(end)) || has("/images/") || has("/audio/"))
+        if self.credential == WITNESS || self.path.to_lowercase().ends_with("counttokens") {
+            return false;
+        }
+        // Reading a stored answer, and the verbs by which a client introduces its user.
+        if has("/responses/") || has("v1internal") {
+            return true;
+        }
+        self.method == "POST" && (ENDS.iter().any(|end| self.path.ends_with(end)) || has("/images/") || has("/audio/"))
     }
 
     /// The vendor names its calls to the caller.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod mock;
 pub mod pools;
 pub mod proxy;
+pub mod refusal;
 pub mod setup;
 pub mod speech;
 pub mod sse;

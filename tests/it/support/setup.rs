@@ -81,6 +81,23 @@ impl TestApp {
         name: &str,
         change: impl FnOnce(&mut AccountConfig),
     ) -> AccountId {
+        let presented = credential_of(kind, name);
+        let refresh = Some(format!("refresh-{name}").into());
+        let secret = match kind {
+            kind if kind.is_oauth() => Secret::OAuth { access: presented.into(), refresh },
+            _ => Secret::ApiKey(presented.into()),
+        };
+        self.account_with(kind, name, secret, change).await
+    }
+
+    /// As [`TestApp::account_of`], with a secret of its own.
+    pub async fn account_with(
+        &self,
+        kind: AccountKind,
+        name: &str,
+        secret: Secret,
+        change: impl FnOnce(&mut AccountConfig),
+    ) -> AccountId {
         let (app, now) = (self.app(), self.app().engine.clock.now());
         let mut config = AccountConfig {
             max_concurrency: 10,
@@ -89,14 +106,7 @@ impl TestApp {
             ..AccountConfig::new(&format!("secret-name-{name}"), kind)
         };
         change(&mut config);
-        let presented = credential_of(kind, name);
-        let (secret, expires_at) = match kind {
-            kind if kind.is_oauth() => {
-                let refresh = Some(format!("refresh-{name}").into());
-                (Secret::OAuth { access: presented.into(), refresh }, Some(now.plus(8 * HOUR)))
-            }
-            _ => (Secret::ApiKey(presented.into()), None),
-        };
+        let expires_at = matches!(secret, Secret::OAuth { .. }).then(|| now.plus(8 * HOUR));
         let credential = Credential { secret, expires_at, version: 0 };
         let id = accounts::create(&app.storage.db, &self.vault(), config, Some(credential), now).await.unwrap();
         accounts::save_status(&app.storage.db, id, AccountStatus::Active, None, now).await.unwrap();

@@ -177,3 +177,25 @@ fn structured_output_gets_a_name() {
     let format = json!({ "type": "json_schema", "name": "response", "schema": {}, "strict": true });
     assert_eq!(body.unwrap()["text"]["format"], format);
 }
+
+#[test]
+fn a_sealed_thought_goes_back_and_the_next_one_is_asked_for() {
+    let sealed = Thought { id: Some("rs_1".to_owned()), sealed: Some("E".to_owned()), ..Thought::default() };
+    let foreign = Thought { sealed: Some("redacted".to_owned()), ..Thought::default() };
+    let call = ToolCall { id: "call_1".to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
+    let parts = vec![Part::Reasoning(foreign), Part::Reasoning(sealed), Part::ToolCall(call)];
+    let tool = Tool { name: "f".to_owned(), description: None, schema: None, strict: None, cache: None };
+    let asked = Request {
+        turns: vec![turn(Role::Assistant, parts)],
+        tools: vec![tool],
+        reasoning: Some(ReasoningControl { effort: Some(Effort::Low), ..ReasoningControl::default() }),
+        ..Request::default()
+    };
+    let (body, dropped) = encode(&asked, false);
+    let body = body.unwrap();
+    assert_eq!(body["include"], json!(["reasoning.encrypted_content"]));
+    assert_eq!(body["input"][0], json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "E" }));
+    assert_eq!((body["input"][1]["type"].as_str(), dropped), (Some("function_call"), vec!["reasoning"]));
+    let unthinking = Request { reasoning: None, ..asked };
+    assert_eq!(encode(&unthinking, false).0.unwrap()["include"], Value::Null);
+}
