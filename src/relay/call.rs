@@ -258,10 +258,10 @@ fn of_translated(client: &HeaderMap) -> HeaderMap {
 fn open_envelope(body: &[u8], model: &str, stream: bool, headers: &mut HeaderMap) -> Result<Bytes, RelayError> {
     let not_json = || RelayError::BadRequest("the request body is not a JSON object".to_owned());
     let opened = wire::request::open(body, model, stream).ok_or_else(not_json)?;
-    if let Ok(betas) = HeaderValue::from_str(&opened.betas.join(",")) {
-        if !opened.betas.is_empty() {
-            headers.insert(HeaderName::from_static("anthropic-beta"), betas);
-        }
+    if !opened.betas.is_empty()
+        && let Ok(betas) = HeaderValue::from_str(&opened.betas.join(","))
+    {
+        headers.insert(HeaderName::from_static("anthropic-beta"), betas);
     }
     Ok(opened.body)
 }

@@ -255,7 +255,7 @@ fn model_verb<'a>(version: &str, name: &[&'a str], alone: bool) -> Option<Target
         "embedContent" => ("/v1beta/models/{model}:embedContent", Endpoint::Embed, false),
         "batchEmbedContents" => ("/v1beta/models/{model}:batchEmbedContents", Endpoint::Embed, false),
         // claude-relay-service takes Code Assist's verbs here too.
-        _ => return assist(&verb.to_owned()),
+        _ => return assist(verb),
     };
     Some(Target::Call(Call {
         endpoint,
