@@ -159,8 +159,10 @@ impl Flow {
         }
     }
 
+    /// The upstream's last word was said. Some vendors end with it when they failed, and have told the client so.
     fn complete(&mut self) {
-        self.finish(&End::ok(200));
+        let failed = self.open.pipe.tap.seen().error.is_some();
+        self.finish(&if failed { End::truncated() } else { End::ok(200) });
     }
 
     /// Hands the tap's last word to the settlement and ends it.
