@@ -9,8 +9,8 @@ use crate::dialect::convert::{self, DecodeStream, EncodeStream, Reply};
 use crate::dialect::form::Event;
 use crate::dialect::model_name::ModelRewriter;
 use crate::dialect::tap::Tap;
-use crate::dialect::wire::{self, Repack, WireError};
-use crate::dialect::{Dialect, Surface};
+use crate::dialect::wire::{self, KeptFrames, Repack, WireError};
+use crate::dialect::{Dialect, Surface, Wire};
 
 /// The way of one stream.
 pub struct Pipe {
@@ -22,6 +22,8 @@ pub struct Pipe {
     unpack: Option<Box<dyn Repack>>,
     /// Client and upstream use the same framing: the client gets the bytes as they came.
     raw: bool,
+    /// Binary frames that go to the client as they came.
+    frames: Option<KeptFrames>,
     change: Change,
     pack: Option<Box<dyn Repack>>,
 }
@@ -72,6 +74,7 @@ impl Pipe {
             seals: Vec::new(),
             unpack: wire::unpacker(upstream),
             raw,
+            frames: (raw && client.wire == Wire::Bedrock).then(KeptFrames::default),
             change,
             pack: if raw { None } else { wire::packer(client) },
         })
@@ -96,7 +99,10 @@ impl Pipe {
     /// Turns kept bytes into the client's; may be empty.
     pub fn leave(&mut self, kept: Bytes) -> Bytes {
         let changed = match &mut self.change {
-            Change::None => kept,
+            Change::None => match &mut self.frames {
+                Some(frames) => frames.feed(kept),
+                None => kept,
+            },
             Change::Rename(rewriter) => rewriter.feed(kept),
             Change::HideUsage(filter, rewriter) => {
                 let mut out = Vec::with_capacity(kept.len());
@@ -165,9 +171,10 @@ impl Pipe {
         }
     }
 
-    /// A stream that breaks here shows nothing more; an event that was begun must be closed first.
+    /// A stream that breaks here shows nothing more; an event that was begun must be closed first. Packed streams end with
+    /// what is whole.
     pub fn is_framed(&self) -> bool {
-        !matches!(self.change, Change::Translate(..)) && self.pack.is_none()
+        !matches!(self.change, Change::Translate(..)) && self.pack.is_none() && self.frames.is_none()
     }
 
     fn packed(&mut self, bytes: Bytes, last: bool) -> Bytes {

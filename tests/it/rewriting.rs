@@ -16,7 +16,7 @@ use crate::support::until;
 #[actix_rt::test]
 async fn the_requested_name_is_written_back_in_every_dialect() {
     let pools = Pools::start().await;
-    for (_, (account, _)) in &pools.of {
+    for (account, _) in pools.of.values() {
         let map = [(MODEL, "vendor-a"), ("gpt-5", "vendor-b"), ("gemini-2.5-pro", "vendor-c")];
         let map: BTreeMap<String, String> = map.map(|(from, to)| (from.to_owned(), to.to_owned())).into();
         pools.app.change_account(*account, |a| a.model_map = map.clone()).await;

@@ -55,7 +55,7 @@ async fn the_clients_own_fault_comes_back_as_the_vendor_said_it() {
 }
 
 /// Makes an account well again.
-async fn heal(pools: &Pools, kind: AccountKind) {
+fn heal(pools: &Pools, kind: AccountKind) {
     let accounts = &pools.app.app().engine.accounts;
     accounts.reset(pools.account(kind), true);
     accounts.tested(pools.account(kind), true);
@@ -75,7 +75,7 @@ async fn an_accounts_refused_credential_is_never_the_clients() {
                 answer.expect_refusal(tongue.form, "upstream_error", refusal::UPSTREAM);
                 assert!(!answer.text().contains("mock fault"), "{what}: {}", answer.text());
                 pools.app.mock.heal().await;
-                heal(&pools, kind).await;
+                heal(&pools, kind);
             }
         }
     }

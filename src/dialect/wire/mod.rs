@@ -10,10 +10,12 @@ mod converse;
 mod exception;
 mod frame;
 mod invoke;
+mod kept;
 pub mod request;
 pub mod whole;
 
 pub use exception::{error_frame, exception_of};
+pub use kept::KeptFrames;
 
 /// Changes the packing of a stream. What the events say stays as it is.
 pub trait Repack {

@@ -2,6 +2,7 @@
 //! vendor's own client reads.
 
 use actors::domain::account::AccountKind;
+use actors::domain::usage::RequestStatus;
 
 use super::lane::{Lane, Relayed, own_form};
 use super::usage;
@@ -65,7 +66,7 @@ async fn every(family: Family, kind: AccountKind) {
     }
     for one in &relayed {
         means_the_same(one);
-        one.is_counted(&lane).await;
+        one.is_counted(&lane, RequestStatus::Ok).await;
     }
     lane.close().await;
 }

@@ -35,7 +35,6 @@ pub struct Entry {
     pub body_bytes: usize,
     pub body_sha256: String,
     pub fault: Option<String>,
-    pub status: u16,
     pub usage: Option<Emitted>,
     pub events: usize,
     pub terminal: bool,
