@@ -2,6 +2,7 @@
 //! serves, whatever it speaks.
 
 use actors::domain::account::AccountKind;
+use actors::domain::id::AccountId;
 use actors::domain::usage::RequestStatus;
 use serde_json::{Value, json};
 
@@ -102,12 +103,13 @@ fn twos() -> Vec<Two> {
     ]
 }
 
-async fn app_of(two: &Two) -> TestApp {
+/// The app, and its two accounts.
+async fn app_of(two: &Two) -> (TestApp, [AccountId; 2]) {
     let app = spawn_app().await;
     app.set(json!({"relay.translate": "all"})).await;
-    app.account_of(two.native, "a", |a| a.priority = 10).await;
-    app.account_of(two.translating, "a", |a| a.priority = 90).await;
-    app
+    let native = app.account_of(two.native, "a", |a| a.priority = 10).await;
+    let translating = app.account_of(two.translating, "a", |a| a.priority = 90).await;
+    (app, [native, translating])
 }
 
 fn failures() -> Vec<Value> {
@@ -122,29 +124,27 @@ fn failures() -> Vec<Value> {
 #[actix_rt::test]
 async fn who_needs_no_translation_comes_first_and_the_other_serves_when_it_fails() {
     for two in twos() {
-        for stream in [false, true] {
-            for fault in failures() {
-                let app = app_of(&two).await;
-                let key = app.key(|_| {}).await;
-                let what = format!("{:?} stream {stream} {fault}", two.tongue);
-                let prompt = || Prompt::plain(two.model, stream);
-                let answer = app.ask(two.tongue, &key, &prompt()).await;
-                assert_eq!(app.row(&answer).await.0.kind, Some(two.native), "{what}");
-                app.mock.break_account(&credential_of(two.native, "a"), fault).await;
-                let asked = prompt();
-                let answer = app.ask(two.tongue, &key, &asked).await;
-                let said = two.tongue.read(&answer);
-                assert!(said.ended(two.tongue.form, false) && said.text.ends_with(asked.canary()), "{what}: {said:?}");
-                let (row, attempts) = app.row(&answer).await;
-                assert_eq!(
-                    (row.kind, row.attempts, row.status),
-                    (Some(two.translating), 2, RequestStatus::Ok),
-                    "{what}"
-                );
-                assert!(attempts[0].switched && !attempts[1].switched, "{what}");
-                app.finish().await;
+        let (app, accounts) = app_of(&two).await;
+        let key = app.key(|_| {}).await;
+        for (fault, stream) in failures().iter().flat_map(|fault| [(fault, false), (fault, true)]) {
+            let what = format!("{:?} stream {stream} {fault}", two.tongue);
+            let answer = app.ask(two.tongue, &key, &Prompt::plain(two.model, stream)).await;
+            assert_eq!(app.row(&answer).await.0.kind, Some(two.native), "{what}");
+            app.mock.break_account(&credential_of(two.native, "a"), fault.clone()).await;
+            let asked = Prompt::plain(two.model, stream);
+            let answer = app.ask(two.tongue, &key, &asked).await;
+            let said = two.tongue.read(&answer);
+            assert!(said.ended(two.tongue.form, false) && said.text.ends_with(asked.canary()), "{what}: {said:?}");
+            let (row, attempts) = app.row(&answer).await;
+            assert_eq!((row.kind, row.attempts, row.status), (Some(two.translating), 2, RequestStatus::Ok), "{what}");
+            assert!(attempts[0].switched && !attempts[1].switched, "{what}");
+            app.mock.heal().await;
+            for account in accounts {
+                app.app().engine.accounts.reset(account, true);
+                app.app().engine.accounts.tested(account, true);
             }
         }
+        app.finish().await;
     }
 }
 
@@ -152,7 +152,7 @@ async fn who_needs_no_translation_comes_first_and_the_other_serves_when_it_fails
 async fn an_error_inside_a_success_is_replaced_only_before_content() {
     for two in twos() {
         for (after, replaced) in [(0, true), (4, false)] {
-            let app = app_of(&two).await;
+            let (app, _) = app_of(&two).await;
             let key = app.key(|_| {}).await;
             let fault = if replaced {
                 json!({"kind": "error_event_first"})
@@ -177,14 +177,13 @@ async fn an_error_inside_a_success_is_replaced_only_before_content() {
 #[actix_rt::test]
 async fn a_refused_credential_fails_over_to_an_account_of_another_tongue() {
     for two in twos() {
-        let app = app_of(&two).await;
+        let (app, _) = app_of(&two).await;
         let key = app.key(|_| {}).await;
         app.mock.break_account(&credential_of(two.native, "a"), json!({"kind": "status", "status": 403})).await;
         let answer = app.ask(two.tongue, &key, &Prompt::plain(two.model, false)).await;
         assert_eq!(app.row(&answer).await.0.kind, Some(two.translating), "{}", answer.text());
         app.finish().await;
     }
-    // A model map may say that another name is meant.
     let app = spawn_app().await;
     app.account_of(AccountKind::Bedrock, "a", |_| {}).await;
     let key = app.key(|_| {}).await;
