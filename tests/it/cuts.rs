@@ -42,8 +42,7 @@ impl Pairs {
         let answer = self.app.ask(tongue, key, &Prompt::plain(&model(tongue, kind), true)).await;
         self.app.mock.heal().await;
         for account in accounts {
-            self.app.app().engine.accounts.reset(*account, true);
-            self.app.app().engine.accounts.tested(*account, true);
+            self.app.heal(*account).await;
         }
         answer
     }

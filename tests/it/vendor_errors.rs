@@ -55,13 +55,6 @@ async fn the_clients_own_fault_comes_back_as_the_vendor_said_it() {
     pools.app.finish().await;
 }
 
-/// Makes an account well again.
-fn heal(pools: &Pools, kind: AccountKind) {
-    let accounts = &pools.app.app().engine.accounts;
-    accounts.reset(pools.account(kind), true);
-    accounts.tested(pools.account(kind), true);
-}
-
 #[actix_rt::test]
 async fn an_accounts_refused_credential_is_never_the_clients() {
     let pools = Pools::start().await;
@@ -76,7 +69,7 @@ async fn an_accounts_refused_credential_is_never_the_clients() {
                 answer.expect_refusal(tongue.form, "upstream_error", refusal::UPSTREAM);
                 assert!(!answer.text().contains("mock fault"), "{what}: {}", answer.text());
                 pools.app.mock.heal().await;
-                heal(&pools, kind);
+                pools.app.heal(pools.account(kind)).await;
             }
         }
     }
@@ -140,8 +133,7 @@ async fn who_needs_no_translation_comes_first_and_the_other_serves_when_it_fails
             assert!(attempts[0].switched && !attempts[1].switched, "{what}");
             app.mock.heal().await;
             for account in accounts {
-                app.app().engine.accounts.reset(account, true);
-                app.app().engine.accounts.tested(account, true);
+                app.heal(account).await;
             }
         }
         app.finish().await;

@@ -53,9 +53,7 @@ impl Lane {
             let answer = self.app.send(&call(recorded, form, &self.key)).await;
             // What an error does to the account is tested elsewhere.
             if recorded.status != 200 || answer.status != 200 {
-                self.app.quiet().await;
-                self.app.app().engine.accounts.reset(self.account, true);
-                self.app.app().engine.accounts.tested(self.account, true);
+                self.app.heal(self.account).await;
             }
             let what = format!("{} to {form:?} in chunks of {size:?}", recorded.id);
             relayed.push(Relayed { recorded, form, answer, what });

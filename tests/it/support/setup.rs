@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use actors::account::view::{Breaker, CredentialState};
 use actors::domain::account::{AccountKind, AccountStatus, Platform};
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::id::{AccountId, GroupId, KeyId, ProxyId, UserId};
@@ -20,6 +21,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::app::TestApp;
+use super::until;
 
 /// A key of ours.
 #[derive(Debug, Clone)]
@@ -122,6 +124,23 @@ impl TestApp {
         change(&mut config);
         accounts::update(&app.storage.db, id, row.version, config, app.engine.clock.now()).await.unwrap();
         app.engine.accounts.reload(id).await.unwrap();
+    }
+
+    /// Makes an account well again after whatever an answer said about it, and waits until the scheduler knows.
+    pub async fn heal(&self, id: AccountId) {
+        let accounts = &self.app().engine.accounts;
+        self.quiet().await;
+        accounts.reset(id, true);
+        accounts.tested(id, true);
+        until("the account serves again", async || {
+            let view = self.view(id).await;
+            view.spec.status == AccountStatus::Active
+                && view.credential == CredentialState::Usable
+                && view.breaker == Breaker::Closed
+                && view.cooldowns.is_empty()
+                && view.unsupported.is_empty()
+        })
+        .await;
     }
 
     /// A group of accounts.
