@@ -108,6 +108,9 @@ async fn figures(args: &Args) -> anyhow::Result<Vec<Figure>> {
     }
     let mut rig = Rig::start(&binary(args)?, args.accounts).await?;
     figures.extend(measure::all(&mut rig, size, &wanted).await?);
+    if wanted("P11") {
+        figures.push(measure::fleet(&mut rig, &binary(args)?, args.accounts, size).await?);
+    }
     Ok(figures)
 }
 

@@ -1,4 +1,5 @@
-//! The Messages API as a load generator needs it: request bytes, and the facts of an answer that every call is checked on.
+//! The Messages API, and Chat Completions, as a load generator needs them: request bytes, and the facts of an answer that
+//! every call is checked on.
 
 use memchr::memmem;
 
@@ -22,10 +23,33 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    fn prompt(&self) -> String {
+        let filler = "The quick brown fox jumps over the lazy dog. ";
+        self.marker.chars().chain(filler.chars().cycle()).take(self.prompt_bytes.max(8)).collect()
+    }
+
+    /// The same question as a Chat client asks it.
+    pub fn chat_bytes(&self) -> Vec<u8> {
+        let usage = if self.stream { r#""stream_options":{"include_usage":true},"# } else { "" };
+        let body = format!(
+            r#"{{"model":"{}","max_tokens":256,"stream":{},{usage}"messages":[{{"role":"user","content":"{}"}}]}}"#,
+            self.model,
+            self.stream,
+            self.prompt()
+        );
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nuser-agent: quotalane-bench\r\naccept: application/json\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.host,
+            self.key,
+            self.headers,
+            body.len()
+        )
+        .into_bytes()
+    }
+
     /// The bytes of the request.
     pub fn bytes(&self) -> Vec<u8> {
-        let filler = "The quick brown fox jumps over the lazy dog. ";
-        let prompt: String = self.marker.chars().chain(filler.chars().cycle()).take(self.prompt_bytes.max(8)).collect();
+        let prompt = self.prompt();
         let body = format!(
             r#"{{"model":"{}","max_tokens":256,"stream":{},"messages":[{{"role":"user","content":"{prompt}"}}]}}"#,
             self.model, self.stream
@@ -63,6 +87,9 @@ pub struct Facts {
 impl Facts {
     /// Reads a stream or a JSON body.
     pub fn of(body: &[u8], stream: bool) -> Self {
+        if memmem::find(&body[..body.len().min(256)], b"\"chat.completion").is_some() {
+            return Self::of_chat(body, stream);
+        }
         let mut facts = Self {
             input: last_number(body, b"\"input_tokens\":"),
             output: last_number(body, b"\"output_tokens\":"),
@@ -79,6 +106,19 @@ impl Facts {
             facts.terminal = !facts.error && memmem::find(body, b"\"stop_reason\":\"").is_some();
         }
         facts
+    }
+
+    fn of_chat(body: &[u8], stream: bool) -> Self {
+        let finished = memmem::find(body, b"\"finish_reason\":\"").is_some();
+        Self {
+            input: last_number(body, b"\"prompt_tokens\":"),
+            output: last_number(body, b"\"completion_tokens\":"),
+            terminal: finished && (!stream || memmem::find(body, b"data: [DONE]").is_some()),
+            // The first chunk says the role and no text.
+            deltas: memmem::find_iter(body, b"\"delta\":{\"content\":").count(),
+            error: memmem::find(body, b"{\"error\":").is_some(),
+            ..Self::default()
+        }
     }
 
     /// True when the answer is whole and has usage.
@@ -111,6 +151,16 @@ mod tests {
         let facts = Facts::of(body, true);
         assert!(facts.is_good());
         assert_eq!((facts.deltas, facts.input, facts.output), (2, Some(25), Some(14)));
+    }
+
+    #[test]
+    fn reads_a_chat_stream() {
+        let body = b"data: {\"object\":\"chat.completion.chunk\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+            data: {\"usage\":{\"prompt_tokens\":25,\"completion_tokens\":14}}\n\ndata: [DONE]\n\n";
+        let facts = Facts::of(body, true);
+        assert!(facts.is_good());
+        assert_eq!((facts.deltas, facts.input, facts.output), (1, Some(25), Some(14)));
     }
 
     #[test]

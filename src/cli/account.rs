@@ -189,18 +189,18 @@ fn read_credential(text: &str, kind: AccountKind) -> Result<Line, Failure> {
         && !fields.is_empty()
         && let Ok(input) = parse_value::<CredentialInput>(Value::Object(fields))
     {
-        return Ok(Line::Ready(input));
+        return Ok(Line::Ready(Box::new(input)));
     }
     if let Some(file) = import::file(text).map_err(usage)? {
         if file.kind != kind {
             return Err(Failure::Usage(format!("the file makes an account of type {}", file.kind.as_str())));
         }
-        return Ok(Line::Ready(file.credential));
+        return Ok(Line::Ready(Box::new(file.credential)));
     }
     // A token of Anthropic's that does not say what it is counts as the one that is sent.
     if kind == AccountKind::ClaudeOfficial && !text.starts_with("sk-ant-ort") && !text.is_empty() {
         return parse_value(json!({ "access_token": text }))
-            .map(Line::Ready)
+            .map(|input| Line::Ready(Box::new(input)))
             .map_err(|e| Failure::Usage(e.to_string()));
     }
     let mut lines = import::lines(text, kind).map_err(usage)?;
@@ -261,4 +261,31 @@ async fn set_schedulable(local: &Local, id: i64, on: bool, out: Output) -> Resul
     accounts::update(&db, row.id, row.version, config, local.now()).await?;
     out.say(&format!("account {id} is {}", if on { "scheduled again" } else { "paused" }));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_a_file_fields_or_one_secret() {
+        let read = |text: &str, kind| read_credential(text, kind).ok();
+        let ready = |text: &str, kind| match read(text, kind) {
+            Some(Line::Ready(input)) => input.checked(kind).ok().flatten().is_some(),
+            _ => false,
+        };
+        assert!(ready("sk-1", AccountKind::OpenAi));
+        assert!(ready("any-access-token", AccountKind::ClaudeOfficial));
+        assert!(ready(r#"{"access_key_id":"AKIA","secret_access_key":"s"}"#, AccountKind::Bedrock));
+        assert!(ready(r#"{"claudeAiOauth":{"accessToken":"a","refreshToken":"r"}}"#, AccountKind::ClaudeOfficial));
+        assert!(ready(r#"{"tokens":{"access_token":"a","refresh_token":"r"}}"#, AccountKind::Codex));
+        assert!(ready(r#"{"access_token":"a","refresh_token":"r","expiry_date":1800000000000}"#, AccountKind::Gemini));
+        for (text, kind) in [("sk-ant-ort01-x", AccountKind::ClaudeOfficial), ("rt-1", AccountKind::Codex)] {
+            assert!(matches!(read(text, kind), Some(Line::Refresh(_))), "{text}");
+        }
+        let other = r#"{"OPENAI_API_KEY":"sk-1"}"#;
+        assert!(read(other, AccountKind::Codex).is_none() && ready(other, AccountKind::OpenAiResponses));
+        assert!(read("sk-1\nsk-2", AccountKind::OpenAi).is_none());
+        assert!(read("", AccountKind::ClaudeOfficial).is_none());
+    }
 }

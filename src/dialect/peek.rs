@@ -32,6 +32,8 @@ pub struct Peek<'a> {
     pub conversation_id: Option<Cow<'a, str>>,
     /// Top-level `prompt_cache_key`.
     pub prompt_cache_key: Option<Cow<'a, str>>,
+    /// Top-level `previous_response_id`: only the account that made that answer has it.
+    pub previous_response_id: Option<Cow<'a, str>>,
 }
 
 /// Why a body cannot be relayed at all.
@@ -79,6 +81,7 @@ pub fn peek(body: &[u8]) -> Result<Peek<'_>, PeekError> {
         session_id: fields.session_id.and_then(|raw| text(raw.get())),
         conversation_id: fields.conversation_id.and_then(|raw| text(raw.get())),
         prompt_cache_key: fields.prompt_cache_key.and_then(|raw| text(raw.get())),
+        previous_response_id: fields.previous_response_id.and_then(|raw| text(raw.get())),
     })
 }
 
@@ -163,6 +166,7 @@ struct Fields<'a> {
     session_id: Option<&'a RawValue>,
     conversation_id: Option<&'a RawValue>,
     prompt_cache_key: Option<&'a RawValue>,
+    previous_response_id: Option<&'a RawValue>,
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -192,6 +196,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 "session_id" => fields.session_id = Some(map.next_value()?),
                 "conversation_id" => fields.conversation_id = Some(map.next_value()?),
                 "prompt_cache_key" => fields.prompt_cache_key = Some(map.next_value()?),
+                "previous_response_id" => fields.previous_response_id = Some(map.next_value()?),
                 other => {
                     fields.prompts.extend(PROMPTS.into_iter().find(|name| *name == other));
                     map.next_value::<IgnoredAny>()?;

@@ -23,6 +23,9 @@ pub(super) fn embeddings(mock: &Mock, call: &Call, request: &Request) -> Reply {
     if !mock.is_authorized(call) {
         return call.dialect.unauthorized();
     }
+    if let Some(reply) = mock.replay() {
+        return reply;
+    }
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let Some(inputs) = inputs(&body["input"]) else {
         return call.dialect.error(400, "Missing required parameter: 'input'.");

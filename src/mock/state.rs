@@ -104,6 +104,8 @@ impl Replay {
             _ => Body::Whole(body, Mark::None),
         };
         let mut reply = Reply::new(self.status, &self.content_type, body);
+        // Some vendors leave the header out.
+        reply.headers.retain(|(_, value)| !value.is_empty());
         reply.headers.extend(self.headers.iter().map(|(name, value)| (Cow::from(name.clone()), value.clone())));
         Some(reply)
     }

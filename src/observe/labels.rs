@@ -4,8 +4,6 @@ use actors::domain::account::Service;
 use actors::domain::model::{FAMILY_LABELS, Family};
 use actors::domain::verdict::Verdict;
 
-use crate::dialect::Dialect;
-
 /// A label whose values are known when the program starts.
 pub trait Label: Copy {
     /// Every value.
@@ -100,18 +98,6 @@ enum_label! {
         Gemini = "gemini",
         /// Bedrock Converse.
         Converse = "converse",
-    }
-}
-
-impl From<Dialect> for DialectLabel {
-    fn from(dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::Anthropic => Self::Anthropic,
-            Dialect::Chat => Self::Chat,
-            Dialect::Responses => Self::Responses,
-            Dialect::Gemini => Self::Gemini,
-            Dialect::Converse => Self::Converse,
-        }
     }
 }
 

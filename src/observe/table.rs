@@ -12,7 +12,7 @@ use prometheus::{
 use super::labels::LabelSet;
 
 /// Families with at most this many series show them all from the start, as 0.
-const SHOWN_FROM_START: usize = 70;
+const SHOWN_FROM_START: usize = 200;
 
 /// A kind of metric with its family.
 pub trait Series: Clone + Send + Sync + 'static {

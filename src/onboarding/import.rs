@@ -28,7 +28,7 @@ pub struct File {
 #[derive(Debug, Clone)]
 pub enum Line {
     /// Ready to be stored.
-    Ready(CredentialInput),
+    Ready(Box<CredentialInput>),
     /// A refresh token, which must be exchanged first.
     Refresh(SecretString),
 }
@@ -162,11 +162,11 @@ fn secret(line: &str, kind: AccountKind) -> Line {
     let text = SecretString::from(line);
     match kind {
         AccountKind::ClaudeOfficial if line.starts_with("sk-ant-oat") => {
-            Line::Ready(CredentialInput { access_token: Some(text), ..CredentialInput::default() })
+            Line::Ready(Box::new(CredentialInput { access_token: Some(text), ..CredentialInput::default() }))
         }
-        AccountKind::Droid if line.starts_with("fk-") => Line::Ready(CredentialInput::of_key(text)),
+        AccountKind::Droid if line.starts_with("fk-") => Line::Ready(Box::new(CredentialInput::of_key(text))),
         kind if kind.is_oauth() => Line::Refresh(text),
-        _ => Line::Ready(CredentialInput::of_key(text)),
+        _ => Line::Ready(Box::new(CredentialInput::of_key(text))),
     }
 }
 

@@ -158,6 +158,7 @@ pub fn question(
         forced: request.forced,
         kinds: request.kinds,
         native: request.native,
+        only: request.only,
         endpoint: request.endpoint,
         model: Arc::clone(&request.model),
         family: request.family.clone(),

@@ -218,7 +218,10 @@ pub fn prepare(
         if translated { Cow::Owned(of_translated(request.headers())) } else { Cow::Borrowed(request.headers()) };
     let opened = !translated && request.client.wire == Wire::Bedrock && speaks.wire == Wire::Plain;
     let body = if translated {
-        request.translations.body(request, speaks.dialect, &called).map_err(Unprepared::Request)?
+        request
+            .translations
+            .body(request, speaks.dialect, &called, (&relay.shared().signatures, lease.account.id))
+            .map_err(Unprepared::Request)?
     } else if opened {
         open_envelope(&own, &called, request.stream, headers.to_mut()).map_err(Unprepared::Request)?
     } else {

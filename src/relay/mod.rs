@@ -5,6 +5,7 @@
 //! bytes, watch them) → [`settle`] (cost, journal, hold, outcome; also when everything is dropped). Nothing here touches
 //! SQL, and bytes never pass through an actor.
 
+pub mod owners;
 pub mod request;
 pub mod target;
 
@@ -14,6 +15,7 @@ pub mod call;
 pub mod hold;
 pub mod whole;
 
+pub mod signatures;
 pub mod translate;
 
 pub mod answer;
@@ -105,6 +107,10 @@ pub struct RelayShared {
     pub lifecycle: Lifecycle,
     /// Drains under way.
     pub drains: AtomicUsize,
+    /// Who made which stored answer.
+    pub owners: owners::AnswerOwners,
+    /// What sealed the tool calls of translated answers.
+    pub signatures: signatures::Signatures,
     /// Proxies that failed, and until when they rest. Touched on failures only.
     resting_proxies: ArcSwap<HashMap<ProxyId, Timestamp>>,
 }
@@ -123,6 +129,8 @@ impl RelayShared {
             max_in_flight: parts.max_in_flight,
             lifecycle: parts.lifecycle,
             drains: AtomicUsize::new(0),
+            owners: owners::AnswerOwners::default(),
+            signatures: signatures::Signatures::default(),
             resting_proxies: ArcSwap::default(),
         }
     }

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::signatures::{Seal, Sealed};
 use crate::dialect::chat::usage_chunk::UsageChunkFilter;
 use crate::dialect::convert::{self, DecodeStream, EncodeStream, Reply};
 use crate::dialect::form::Event;
@@ -16,6 +17,8 @@ pub struct Pipe {
     /// What was seen so far, held chunks included.
     pub tap: Box<dyn Tap>,
     upstream: Dialect,
+    /// Seals of tool calls that have passed, not yet taken.
+    seals: Vec<(String, Seal)>,
     unpack: Option<Box<dyn Repack>>,
     /// Client and upstream use the same framing: the client gets the bytes as they came.
     raw: bool,
@@ -33,7 +36,7 @@ enum Change {
     /// The same dialect, without the chunk that only we asked for.
     HideUsage(UsageChunkFilter, Option<ModelRewriter>),
     /// Another dialect.
-    Translate(Box<dyn DecodeStream>, Box<dyn EncodeStream>),
+    Translate(Box<dyn DecodeStream>, Box<dyn EncodeStream>, Sealed),
 }
 
 /// What a pipe is made for.
@@ -57,7 +60,8 @@ impl Pipe {
         let same = upstream.dialect == client.dialect;
         let rename = |requested: String| ModelRewriter::new(upstream.dialect, &requested);
         let change = if !same {
-            Change::Translate(convert::decoder(upstream.dialect)?, convert::encoder(client.dialect, reply)?)
+            let (decoder, encoder) = (convert::decoder(upstream.dialect)?, convert::encoder(client.dialect, reply)?);
+            Change::Translate(decoder, encoder, Sealed::default())
         } else if hide_usage {
             Change::HideUsage(UsageChunkFilter::new(), renamed.map(rename))
         } else {
@@ -67,6 +71,7 @@ impl Pipe {
         Some(Self {
             tap: crate::dialect::tap(upstream.dialect),
             upstream: upstream.dialect,
+            seals: Vec::new(),
             unpack: wire::unpacker(upstream),
             raw,
             frames: (raw && client.wire == Wire::Bedrock).then(KeptFrames::default),
@@ -105,9 +110,12 @@ impl Pipe {
                 let out = Bytes::from(out);
                 rewriter.as_mut().map_or_else(|| out.clone(), |rewriter| rewriter.feed(out.clone()))
             }
-            Change::Translate(decoder, encoder) => {
+            Change::Translate(decoder, encoder, sealed) => {
                 let mut events = Vec::new();
                 decoder.feed(&kept, &mut events);
+                self.seals.extend(events.iter().filter_map(|event| sealed.event(event)));
+                let signed = decoder.signatures().into_iter();
+                self.seals.extend(signed.map(|(call, signature)| (call, Seal::Signature(signature))));
                 encoded(encoder.as_mut(), &events)
             }
         };
@@ -128,13 +136,25 @@ impl Pipe {
                     Some(rewriter) => [rewriter.feed(out), rewriter.finish()].concat().into(),
                 }
             }
-            Change::Translate(decoder, encoder) => {
+            Change::Translate(decoder, encoder, _) => {
                 let mut events = Vec::new();
                 decoder.end(&mut events);
+                let signed = decoder.signatures().into_iter();
+                self.seals.extend(signed.map(|(call, signature)| (call, Seal::Signature(signature))));
                 encoded(encoder.as_mut(), &events)
             }
         };
         self.packed(rest, true)
+    }
+
+    /// What the upstream speaks.
+    pub fn upstream(&self) -> Dialect {
+        self.upstream
+    }
+
+    /// Takes the seals of tool calls that have passed.
+    pub fn take_seals(&mut self) -> Vec<(String, Seal)> {
+        std::mem::take(&mut self.seals)
     }
 
     /// True when the upstream's dialect has an event that ends an answer; Gemini's answers just end.

@@ -17,6 +17,7 @@ use super::admit;
 use super::answer::client_request_id;
 use super::settle::{End, Settlement};
 use super::{Relay, RelayRequest};
+use crate::dialect::Dialect;
 use crate::dialect::estimate::TextBytes;
 use crate::observe::Metrics;
 use crate::observe::labels::{DialectLabel, Outcome, TokenKind};
@@ -284,12 +285,20 @@ fn is_absurd(usage: &Usage, priced: &Priced) -> bool {
     })
 }
 
+const fn label(dialect: Dialect) -> DialectLabel {
+    match dialect {
+        Dialect::Anthropic => DialectLabel::Anthropic,
+        Dialect::Chat => DialectLabel::Chat,
+        Dialect::Responses => DialectLabel::Responses,
+        Dialect::Gemini => DialectLabel::Gemini,
+        Dialect::Converse => DialectLabel::Converse,
+    }
+}
+
 /// Counts a request that has ended, whether or not an upstream was called.
 pub fn ended(relay: &Relay, request: &RelayRequest, service: Option<Service>, outcome: Outcome) {
     let metrics = relay.metrics();
-    metrics
-        .relay_requests(service, DialectLabel::from(request.client.dialect), &request.family, outcome, request.stream)
-        .inc();
+    metrics.relay_requests(service, label(request.client.dialect), &request.family, outcome, request.stream).inc();
     metrics.relay_duration(service, request.stream).observe(request.arrival.instant.elapsed().as_secs_f64());
 }
 

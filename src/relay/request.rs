@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use actors::domain::account::{AccountKind, KindSet, Platform};
-use actors::domain::id::{GroupId, RequestId};
+use actors::domain::id::{AccountId, GroupId, RequestId};
 use actors::domain::key::{BindingTarget, KeyPolicy};
 use actors::domain::model::{Family, family_of, lookup_name, split_routing_prefix};
 use actors::domain::route::{Endpoint, SessionHash};
@@ -18,6 +18,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::RelayError;
+use super::owners::AnswerOwners;
 use super::target::{self, CallTarget};
 use super::translate::Translations;
 use crate::dialect::{Dialect, Surface, Wire, estimate, peek, session};
@@ -66,6 +67,8 @@ pub struct RelayRequest {
     pub kinds: KindSet,
     /// Those of them that need no translation.
     pub native: KindSet,
+    /// The only account that can serve it.
+    pub only: Option<AccountId>,
     /// The name that the client wrote.
     pub model_written: Arc<str>,
     /// The name without routing prefix.
@@ -100,14 +103,17 @@ impl RelayRequest {
         body: Bytes,
         call: CallTarget,
         settings: &Settings,
+        owners: &AnswerOwners,
     ) -> Result<Self, RelayError> {
         let peeked = read_fields(&http, &body, &call)?;
+        let only = owner(&call, &peeked, &key, owners)?;
         let written = target::model_written(&call, &peeked, &http, &body)?;
         let routed = split_routing_prefix(&written);
         let routing = target::routing(&call, &routed, settings)?;
         let session = session::session_value(http.headers(), &peeked, &body)
             .map(|value| session_hash(routing.platform, key.id, group_of(&key, routing.platform), &value));
         let billable = call.endpoint.is_billable();
+        let is_text = (billable || call.endpoint == Endpoint::CountTokens) && !target::is_multipart(http.headers());
         Ok(Self {
             ready: Instant::now(),
             arrival,
@@ -117,6 +123,7 @@ impl RelayRequest {
             platform: routing.platform,
             kinds: routing.kinds,
             native: routing.native,
+            only,
             model: Arc::from(routed.name),
             forced: routed.forced,
             family: family_of(lookup_name(routed.name), &settings.families),
@@ -124,11 +131,7 @@ impl RelayRequest {
             stream: call.stream.unwrap_or(peeked.stream) && billable,
             max_tokens: peeked.max_tokens,
             session,
-            input_estimate: if call.endpoint.is_billable() || call.endpoint == Endpoint::CountTokens {
-                estimate::input_tokens(&body)
-            } else {
-                0
-            },
+            input_estimate: if is_text { estimate::input_tokens(&body) } else { 0 },
             cache_control: billable && estimate::has_cache_control(&body),
             key,
             http,
@@ -160,6 +163,21 @@ impl RelayRequest {
         let agent = self.headers().get("user-agent")?.to_str().ok()?;
         Some(agent.chars().take(100).collect())
     }
+}
+
+/// The account that has what the request refers to. A stored answer that nobody knows is not found; a follow-up to an
+/// unknown one goes on, because the vendor says best what is wrong with it.
+fn owner(
+    call: &CallTarget,
+    peeked: &peek::Peek<'_>,
+    key: &KeyPolicy,
+    owners: &AnswerOwners,
+) -> Result<Option<AccountId>, RelayError> {
+    if call.endpoint == Endpoint::Stored {
+        let known = call.model.as_deref().and_then(|answer| owners.of(key.id, answer));
+        return known.map(Some).ok_or(RelayError::NotFound);
+    }
+    Ok(peeked.previous_response_id.as_deref().and_then(|answer| owners.of(key.id, answer)))
 }
 
 /// The fields of a JSON body; none for routes whose body is none (uploads, reading a stored answer).

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderMap;
 use actors::billing::messages::LimitsLeft;
 use actors::domain::account::{AccountKind, Service};
-use actors::domain::id::AttemptId;
+use actors::domain::id::{AccountId, AttemptId};
 use actors::domain::key::{BindingTarget, CostWindow};
 use actors::domain::money::Nanos;
 use actors::domain::price::effective_ppm;
@@ -26,7 +26,9 @@ use tokio::time::Instant;
 use super::admit::{self, Plan};
 use super::answer::Headers;
 use super::record::{self, OpenAttempt, Priced};
+use super::signatures::Seal;
 use super::{InFlight, Relay, RelayError, RelayRequest};
+use crate::dialect::Dialect;
 use crate::dialect::convert::Reply;
 use crate::observe::access;
 use crate::observe::labels::Outcome;
@@ -57,6 +59,8 @@ pub struct Settlement {
     pub queue_ms: i64,
     /// Notes for the request row.
     pub flags: Vec<&'static str>,
+    /// The account that was last asked; known when its lease is given back, too.
+    served_by: Option<AccountId>,
     /// The session has just moved to this account.
     moved: bool,
     hold: Option<Hold>,
@@ -145,6 +149,7 @@ impl Settlement {
             bytes_out: 0,
             queue_ms: 0,
             flags: Vec::new(),
+            served_by: None,
             moved: false,
             hold: None,
             permit: None,
@@ -199,6 +204,21 @@ impl Settlement {
         seen
     }
 
+    /// Keeps what sealed a tool call of this answer.
+    pub fn keep_seal(&self, call: &str, seal: Seal) {
+        if let Some(account) = self.served_by {
+            self.relay.shared().signatures.keep(self.request.key.id, account, call, seal);
+        }
+    }
+
+    /// Remembers who made an answer that may be asked for again.
+    pub fn answered(&self, dialect: Dialect, answer: Option<&str>) {
+        let asked = dialect == Dialect::Responses && self.request.client.dialect == Dialect::Responses;
+        if let (true, Some(answer), Some(account)) = (asked, answer, self.served_by) {
+            self.relay.shared().owners.made(self.request.key.id, answer, account);
+        }
+    }
+
     /// What a translated answer says of itself.
     pub fn reply(&self) -> Reply {
         let request = &self.request;
@@ -230,6 +250,7 @@ impl Settlement {
     pub fn granted(&mut self, grant: Grant) {
         self.queue_ms += grant.notes.waited_ms;
         self.moved = matches!(grant.notes.sticky, StickyResult::Escaped(_) | StickyResult::Overflow);
+        self.served_by = Some(grant.lease.account.id);
         self.lease = Some(grant.lease);
         if let Some(admission) = grant.admission {
             self.hold = Some(admission.hold);

@@ -70,6 +70,7 @@ impl Flow {
             }
             if let Some(chunk) = self.open.held.pop_front() {
                 let bytes = self.open.pipe.leave(chunk);
+                self.keep_seals();
                 if !bytes.is_empty() {
                     return Poll::Ready(Some(bytes));
                 }
@@ -153,6 +154,13 @@ impl Flow {
         whole
     }
 
+    /// Keeps what sealed the tool calls of a translated answer for the next turn.
+    fn keep_seals(&mut self) {
+        for (call, seal) in self.open.pipe.take_seals() {
+            self.settlement.keep_seal(&call, seal);
+        }
+    }
+
     fn mark_content(&mut self) {
         if let Some(attempt) = &mut self.settlement.attempt {
             attempt.content_sent |= self.open.pipe.tap.seen().semantic;
@@ -161,7 +169,9 @@ impl Flow {
 
     /// The upstream's last word was said. Some vendors end with it when they failed, and have told the client so.
     fn complete(&mut self) {
-        let failed = self.open.pipe.tap.seen().error.is_some();
+        let (dialect, seen) = (self.open.pipe.upstream(), self.open.pipe.tap.seen());
+        let failed = seen.error.is_some();
+        self.settlement.answered(dialect, seen.answer_id.as_deref());
         self.finish(&if failed { End::truncated() } else { End::ok(200) });
     }
 
@@ -184,6 +194,7 @@ impl Flow {
 
     fn end_of_stream(&mut self) -> Option<Bytes> {
         let rest = self.open.pipe.end();
+        self.keep_seals();
         match self.open.pipe.tap.seen().terminal {
             Terminal::Stop => {}
             Terminal::StopReasonThenEof => {

@@ -52,6 +52,9 @@ pub fn routing(call: &CallTarget, model: &RoutedModel<'_>, settings: &Settings) 
     let forced = model.forced.map(|kind| kind.platform()).filter(|_| !call.fixed);
     let by_model = || (!call.fixed).then(|| platform_of_model(model.name)).flatten();
     let platform = forced.or_else(by_model).unwrap_or(call.platform);
+    if call.endpoint == Endpoint::Generate && call.client == INVOKE && is_of_another_maker(model.name) {
+        return Err(RelayError::NotServed);
+    }
     let translate = call.client.dialect == Dialect::Chat || settings.translate == Translate::All;
     let (kinds, native) = upstream::kinds(call.endpoint, call.client, translate || platform == call.platform);
     let (kinds, native) = (kinds.and(call.kinds), native.and(call.kinds));
@@ -64,8 +67,17 @@ pub fn routing(call: &CallTarget, model: &RoutedModel<'_>, settings: &Settings) 
     Ok(Routing { platform, kinds, native })
 }
 
+/// The bodies of Bedrock's invoke are those of each model's maker; Anthropic's are the ones that are understood.
+const INVOKE: Surface = Surface { dialect: Dialect::Anthropic, wire: Wire::Bedrock };
+
+/// True for Bedrock ids such as `amazon.titan-embed-text-v2:0` or `us.meta.llama4-…`. What an ARN stands for is not known.
+fn is_of_another_maker(model: &str) -> bool {
+    let lower = model.to_ascii_lowercase();
+    lower.contains('.') && !lower.contains("claude") && !lower.contains("anthropic") && !lower.starts_with("arn:")
+}
+
 /// The platform that a model's name belongs to, by its beginning; routing prefix and vendor prefix are looked through.
-fn platform_of_model(model: &str) -> Option<Platform> {
+pub fn platform_of_model(model: &str) -> Option<Platform> {
     let lower = lookup_name(model).to_ascii_lowercase();
     let name = lower.rsplit('/').next().unwrap_or(&lower);
     let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
@@ -91,7 +103,9 @@ pub fn model_written(
     http: &HttpRequest,
     body: &[u8],
 ) -> Result<String, RelayError> {
-    let named = call.model.clone().or_else(|| peeked.model.as_deref().map(str::to_owned));
+    // What stands in the path of a stored answer is its id.
+    let in_path = call.model.clone().filter(|_| call.endpoint != Endpoint::Stored);
+    let named = in_path.or_else(|| peeked.model.as_deref().map(str::to_owned));
     let in_form = || is_multipart(http.headers()).then(|| form_field(body, "model")).flatten();
     let named = named.or_else(in_form).or_else(|| counted_model(call, body)).filter(|name| !name.is_empty());
     match named {
@@ -151,6 +165,20 @@ mod tests {
             ("my-deploy", None),
         ] {
             assert_eq!(platform_of_model(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn invoke_is_for_claude_only() {
+        for (name, other) in [
+            ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", false),
+            ("claude-3.5-sonnet", false),
+            ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a.b", false),
+            ("my-deploy", false),
+            ("amazon.titan-embed-text-v2:0", true),
+            ("us.meta.llama4-maverick-17b-instruct-v1:0", true),
+        ] {
+            assert_eq!(is_of_another_maker(name), other, "{name}");
         }
     }
 

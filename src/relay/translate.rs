@@ -2,9 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use actors::domain::id::AccountId;
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
 
+use super::signatures::Signatures;
 use super::{RelayError, RelayRequest};
 use crate::dialect::Dialect;
 use crate::dialect::convert::{self, ConvertError, Outside};
@@ -27,11 +29,17 @@ impl Translations {
         Self { lossy, decoded: RefCell::default(), asked: Cell::default(), dropped: RefCell::default() }
     }
 
-    /// The body for an account of this dialect, asking for this model.
+    /// The body for an account of this dialect, asking for this model, with what the account sealed put back.
     ///
     /// # Errors
     /// When something in the request has no counterpart there.
-    pub fn body(&self, request: &RelayRequest, to: Dialect, model: &str) -> Result<Bytes, RelayError> {
+    pub fn body(
+        &self,
+        request: &RelayRequest,
+        to: Dialect,
+        model: &str,
+        (signatures, account): (&Signatures, AccountId),
+    ) -> Result<Bytes, RelayError> {
         let from = request.client.dialect;
         let mut losses = Losses::new(self.lossy);
         if request.endpoint == Endpoint::Embed {
@@ -48,7 +56,10 @@ impl Translations {
         let mut decoded = self.decoded.borrow_mut();
         let Some(decoded) = decoded.as_mut() else { return Err(RelayError::NotServed) };
         model.clone_into(&mut decoded.model);
-        let body = convert::encode_request(to, decoded, &mut losses).map_err(|e| refused(&e))?;
+        let mut sealed = decoded.clone();
+        let restored = signatures.restore(request.key.id, account, &mut sealed);
+        let asked = if restored { &sealed } else { &*decoded };
+        let body = convert::encode_request(to, asked, &mut losses).map_err(|e| refused(&e))?;
         self.note(&losses);
         Ok(Bytes::from(body))
     }

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use super::answer::limit_headers;
 use super::call::{Failure, Reply, Way, client_answer, head_of, seconds};
 use super::settle::{End, Settlement};
+use super::signatures::{Seal, Sealed};
 use crate::dialect::convert::{self, Reply as ReplyAs};
 use crate::dialect::estimate::TextBytes;
+use crate::dialect::form::Answer;
 use crate::dialect::model_name::rename_answer;
 use crate::dialect::tap::Terminal;
-use crate::dialect::{Dialect, embeddings, form, responses, wire};
+use crate::dialect::{Dialect, embeddings, form, gemini, responses, wire};
 use crate::transport::{OutboundAnswer, TransportError};
 use crate::upstream;
 
@@ -22,6 +24,7 @@ const LARGEST: usize = 256 * 1024 * 1024;
 
 /// What was read of an answer, and its bytes in the client's dialect, plain wire.
 struct Taken {
+    id: Option<String>,
     usage: Option<Usage>,
     output: TextBytes,
     body: Bytes,
@@ -51,14 +54,17 @@ pub async fn whole(settlement: &mut Settlement, answer: OutboundAnswer, way: Way
         Ok(taken) => taken,
         Err(failure) => return Reply::Failed(*failure),
     };
+    let billable = settlement.request.endpoint.is_billable();
     if let Some(attempt) = &mut settlement.attempt {
         attempt.bytes = received;
         attempt.ttft_ms = Some(attempt.elapsed_ms());
-        attempt.usage_final = taken.usage.is_some();
-        attempt.usage = taken.usage;
+        // A stored answer that is read again says what it cost when it was made.
+        attempt.usage = taken.usage.filter(|_| billable);
+        attempt.usage_final = attempt.usage.is_some();
         attempt.output = taken.output;
-        attempt.content_sent = true;
+        attempt.content_sent = billable;
     }
+    settlement.answered(way.upstream.dialect, taken.id.as_deref());
     let request = &settlement.request;
     let body = if taken.raw { taken.body } else { wire::whole::pack(request.client, taken.body) };
     let mut answer = client_answer(settlement, status, &headers, body);
@@ -90,7 +96,8 @@ fn read(
     let plain = wire::whole::unpack(way.upstream, body);
     let Some(found) = crate::dialect::read(way.upstream.dialect, &plain) else {
         if same && !matches!(request.endpoint, Endpoint::Generate | Endpoint::Embed) {
-            return Ok(Taken { usage: None, output: TextBytes::default(), body: plain, json: false, raw: false });
+            let (output, raw) = (TextBytes::default(), false);
+            return Ok(Taken { id: None, usage: None, output, body: plain, json: false, raw });
         }
         return Err(Box::new(no_answer(settlement, headers, status, body)));
     };
@@ -104,7 +111,7 @@ fn read(
     } else {
         translated(settlement, &plain, way).ok_or_else(|| Box::new(no_answer(settlement, headers, status, body)))?
     };
-    Ok(Taken { usage: found.usage, output: found.output, body, json: !same, raw })
+    Ok(Taken { id: found.id, usage: found.usage, output: found.output, body, json: !same, raw })
 }
 
 fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> {
@@ -114,7 +121,23 @@ fn translated(settlement: &Settlement, plain: &[u8], way: Way) -> Option<Bytes> 
         return embeddings::from_gemini(plain, asked, &request.model_written, request.input_estimate).map(Bytes::from);
     }
     let answer = convert::decode_answer(way.upstream.dialect, plain)?;
+    keep_seals(settlement, &answer, plain, way.upstream.dialect);
     convert::encode_answer(request.client.dialect, &answer, &settlement.reply()).map(Bytes::from)
+}
+
+/// Keeps what sealed the tool calls of the answer for the next turn.
+fn keep_seals(settlement: &Settlement, answer: &Answer, plain: &[u8], upstream: Dialect) {
+    if upstream == Dialect::Gemini {
+        for (call, signature) in gemini::decode::signatures(plain) {
+            settlement.keep_seal(&call, Seal::Signature(signature));
+        }
+    }
+    let mut sealed = Sealed::default();
+    for event in form::unfold(answer.clone()) {
+        if let Some((call, seal)) = sealed.event(&event) {
+            settlement.keep_seal(&call, seal);
+        }
+    }
 }
 
 /// An upstream that only streams was asked for a client that does not: its stream makes one answer.
@@ -144,7 +167,7 @@ fn folded(
         Some(name) if same => rename_answer(way.upstream.dialect, &body, name),
         _ => body,
     };
-    Ok(Taken { usage: tap.usage(), output: seen.output, body, json: true, raw: false })
+    Ok(Taken { id: seen.answer_id.clone(), usage: tap.usage(), output: seen.output, body, json: true, raw: false })
 }
 
 fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Option<Vec<u8>> {
@@ -157,7 +180,7 @@ fn fold(client: Dialect, upstream: Dialect, body: &[u8], reply: &ReplyAs) -> Opt
         };
     }
     let mut decoder = convert::decoder(upstream)?;
-    let (mut events, mut fold) = (Vec::new(), form::fold::Fold::new());
+    let (mut events, mut fold) = (Vec::new(), form::Fold::new());
     decoder.feed(body, &mut events);
     decoder.end(&mut events);
     events.into_iter().for_each(|event| fold.push(event));

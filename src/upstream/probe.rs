@@ -176,3 +176,99 @@ fn sensitive(name: &'static str, secret: &SecretString) -> Option<(HeaderName, H
     value.set_sensitive(true);
     Some((HeaderName::from_static(name), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::oauth::{OAuthConfig, USER_AGENT};
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_760_000_000_000);
+
+    fn config(account_url: &str) -> OAuthConfig {
+        OAuthConfig {
+            authorize_url: String::new(),
+            token_url: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            redirect_uri: String::new(),
+            scopes: Vec::new(),
+            account_url: account_url.to_owned(),
+        }
+    }
+
+    fn book() -> OAuthBook {
+        OAuthBook {
+            user_agent: USER_AGENT.to_owned(),
+            claude_official: config("https://claude.example/usage"),
+            codex: config("https://codex.example/usage"),
+            gemini: config(""),
+            droid: config("https://droid.example/org"),
+        }
+    }
+
+    fn credential(kind: AccountKind) -> Credential {
+        let secret = match kind.is_oauth() {
+            true => Secret::OAuth { access: "at-1".into(), refresh: None },
+            false => Secret::ApiKey("k-1".into()),
+        };
+        Credential { secret, expires_at: None, version: 1 }
+    }
+
+    fn account(kind: AccountKind, base: &str, options: &[(&str, &str)]) -> AccountSpec {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let base_url = Some(base.to_owned()).filter(|base| !base.is_empty());
+        AccountSpec { kind, base_url, options, ..actors::testing::spec(1) }
+    }
+
+    #[test]
+    fn each_kind_has_its_cheapest_call() {
+        use AccountKind as K;
+        for (kind, base, options, expected) in [
+            (K::ClaudeOfficial, "", vec![], "GET https://claude.example/usage"),
+            (K::ClaudeOfficial, "http://m/", vec![], "GET http://m/api/oauth/usage"),
+            (K::ClaudeConsole, "", vec![], "POST https://api.anthropic.com/v1/messages/count_tokens"),
+            (K::OpenAi, "", vec![], "GET https://api.openai.com/v1/models"),
+            (K::OpenAiResponses, "https://r.example/v1/", vec![], "GET https://r.example/v1/models"),
+            (K::GeminiApi, "", vec![], "GET https://generativelanguage.googleapis.com/v1beta/models?pageSize=1"),
+            (K::GeminiApi, "http://m/v1beta/models", vec![], "GET http://m/v1beta/models?pageSize=1"),
+            (K::GeminiApi, "http://m/models/{model}:{action}", vec![], "GET http://m/v1beta/models?pageSize=1"),
+            (
+                K::AzureOpenAi,
+                "https://openai-x.openai.azure.com",
+                vec![],
+                "GET https://openai-x.openai.azure.com/openai/models?api-version=2024-10-21",
+            ),
+            (K::AzureOpenAi, "http://m/openai/v1", vec![("api_surface", "v1")], "GET http://m/openai/v1/models"),
+            (K::Codex, "", vec![], "GET https://codex.example/usage"),
+            (K::Codex, "http://m/backend-api/codex", vec![], "GET http://m/backend-api/wham/usage"),
+            (K::Gemini, "", vec![], "POST https://cloudcode-pa.googleapis.com/v1internal:loadCodeAssist"),
+            (K::Droid, "", vec![], "GET https://droid.example/org"),
+        ] {
+            let call = request(&book(), &account(kind, base, &options), &credential(kind), NOW).unwrap();
+            assert_eq!(format!("{} {}", call.method, call.url), expected);
+            assert!(call.headers.iter().any(|(_, value)| value.is_sensitive()), "{expected}");
+        }
+        for (kind, base) in [(K::AzureOpenAi, ""), (K::Droid, "http://m")] {
+            assert!(request(&book(), &account(kind, base, &[]), &credential(kind), NOW).is_none(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_accepts_refuses_or_says_nothing() {
+        let answer = |kind, status, word: &str, error: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(error) = error {
+                headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(error));
+            }
+            read(kind, &OwnAnswer { status, headers, body: Bytes::copy_from_slice(word.as_bytes()) }).ok()
+        };
+        use AccountKind as K;
+        assert_eq!(answer(K::OpenAi, 200, "", None), Some(true));
+        assert_eq!(answer(K::OpenAi, 404, "", None), Some(true), "a relay without a list of models");
+        assert_eq!(answer(K::OpenAi, 401, "", None), Some(false));
+        assert_eq!(answer(K::OpenAi, 503, "", None), None);
+        assert_eq!(answer(K::GeminiApi, 400, r#"{"reason":"API_KEY_INVALID"}"#, None), Some(false));
+        assert_eq!(answer(K::Bedrock, 403, "", Some("UnrecognizedClientException")), Some(false));
+        assert_eq!(answer(K::Bedrock, 403, "", Some("AccessDeniedException:http://x")), None);
+    }
+}

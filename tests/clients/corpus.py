@@ -1,145 +1,111 @@
-"""Replays recorded answers of the vendor through the relay, at four chunk sizes, and reads them with the official SDK.
+"""Replays recorded answers of the vendors through the relay, at four chunk sizes, and reads them with the official SDKs.
 
-What the SDK reads must equal what it read from the vendor directly; the relayed bytes must be the vendor's bytes.
+What an SDK reads must equal what it read from the vendor directly, errors included. That the bytes are the vendor's is tested in tests/it.
 """
 
-import base64
 import gzip
 import hashlib
-import http.client
 import json
-import os
 import sys
-import urllib.request
 from pathlib import Path
-from urllib.parse import urlparse
 
-import anthropic
+from demo import MOCK, URL, Admin, replay
+from vendors import ERRORS, VENDORS
 
 CORPUS = Path(__file__).resolve().parent.parent / "data" / "corpus"
+CREDENTIAL = ["05d1e62ee285bacd", "d3e5d9dc38ff20bb"]  # 400, but about our key at the vendor
 CHUNKS = [1, 7, 997, 0]  # 0 = the whole body at once
-MODEL = "claude-sonnet-4-5-20250929"
-HI = [{"role": "user", "content": "hi"}]
 
 
-def transcripts():
-    with gzip.open(CORPUS / "anthropic.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [t for t in map(json.loads, lines) if t["family"] == "anthropic"]
+def transcripts(family):
+    with gzip.open(CORPUS / f"{family}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return list(map(json.loads, lines))
 
 
-def expected():
-    with open(CORPUS / "anthropic.expected.jsonl", encoding="utf-8") as lines:
+def expected(family):
+    path = CORPUS / f"{family}.expected.jsonl"
+    if not path.exists():
+        return {}
+    with open(path, encoding="utf-8") as lines:
         return {e["id"]: e for e in map(json.loads, lines)}
 
 
-def replay(transcript, chunk):
-    """Makes the mock answer every call with this transcript."""
-    headers = {name.lower(): value for name, value in transcript["headers"]}
-    order = {
-        "status": transcript["status"],
-        "content_type": transcript["content_type"],
-        "headers": {k: v for k, v in headers.items() if k in ("request-id", "x-request-id", "retry-after")},
-        "body_b64": transcript["body_b64"],
-        "chunk": chunk,
-    }
-    request = urllib.request.Request(
-        os.environ["QUOTALANE_MOCK_URL"] + "/__mock/replay",
-        data=json.dumps(order).encode(),
-        headers={"content-type": "application/json"},
-        method="POST",
-    )
-    urllib.request.urlopen(request).read()
-
-
-def usage_of(usage):
-    """Numbers and objects, as the expected file keeps them: no nulls, zeros, empty objects, words or lists."""
-    return {k: v for k, v in usage.items() if v not in (None, 0, {}) and not isinstance(v, (str, list))}
-
-
-def reported(usage):
-    """What one event says; a field that it leaves out keeps its earlier value."""
-    return {k: v for k, v in usage.model_dump().items() if v is not None}
-
-
-def read_stream(client):
-    text, tools, stop, usage = [], 0, None, {}
-    for event in client.messages.create(model=MODEL, max_tokens=64, messages=HI, stream=True):
-        if event.type == "message_start":
-            usage.update(reported(event.message.usage))
-        elif event.type == "content_block_start" and event.content_block.type == "tool_use":
-            tools += 1
-        elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-            text.append(event.delta.text)
-        elif event.type == "message_delta":
-            stop = event.delta.stop_reason or stop
-            if event.usage:
-                usage.update(reported(event.usage))
-    return "".join(text), tools, stop, usage_of(usage)
-
-
-def read_json(client):
-    message = client.messages.create(model=MODEL, max_tokens=64, messages=HI)
-    text = "".join(block.text for block in message.content if block.type == "text")
-    tools = sum(block.type == "tool_use" for block in message.content)
-    return text, tools, message.stop_reason, usage_of(message.usage.model_dump())
-
-
-def read_bytes(stream):
-    """One raw call; status and body as they came."""
-    url = urlparse(os.environ["QUOTALANE_URL"])
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
-    body = json.dumps({"model": MODEL, "max_tokens": 64, "messages": HI, "stream": stream})
-    headers = {
-        "x-api-key": os.environ["QUOTALANE_API_KEY"],
-        "anthropic-version": "2023-06-01",
-        "content-type": "application/json",
-    }
-    connection.request("POST", "/v1/messages", body, headers)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
-
-
-def compare(client, transcript, wanted):
-    """What differs, as texts."""
-    text, tools, stop, usage = read_stream(client) if transcript["stream"] else read_json(client)
-    got = {
+def said(client, transcript):
+    """What the SDK reads, in the words of the expected file: no nulls, zeros, empty objects, words or lists in usage."""
+    text, tools, stop, usage = (client.stream if transcript["stream"] else client.whole)(transcript)
+    return {
         "text_sha": hashlib.sha256(text.encode()).hexdigest()[:16],
         "text_len": len(text),
         "tools": tools,
         "stop": stop,
-        "usage": usage,
+        "usage": {k: v for k, v in usage.items() if v not in (None, 0, {}) and not isinstance(v, (str, list))},
     }
-    return [f"{key}: {got[key]!r}, expected {wanted[key]!r}" for key in got if got[key] != wanted[key]]
 
 
-def check(client, transcript, wanted):
+def differences(client, transcript, wanted):
     """One transcript at every chunk size; what is wrong, as texts."""
     for chunk in CHUNKS:
         replay(transcript, chunk)
         try:
-            for difference in compare(client, transcript, wanted):
-                yield f"chunk {chunk}: {difference}"
-        except anthropic.APIError as error:
+            got = said(client, transcript)
+        except Exception as error:  # Whatever keeps an SDK from reading it is a difference.
             yield f"chunk {chunk}: {type(error).__name__}: {error}"
-    replay(transcript, 997)
-    status, body = read_bytes(transcript["stream"])
-    if (status, body) != (transcript["status"], base64.b64decode(transcript["body_b64"])):
-        yield f"bytes differ: status {status}, {len(body)} bytes"
+            continue
+        for key, value in got.items():
+            if value != wanted[key]:
+                yield f"chunk {chunk}: {key}: {value!r}, expected {wanted[key]!r}"
+
+
+def failure(client, transcript):
+    """The error as the SDK raises it."""
+    try:
+        said(client, transcript)
+    except ERRORS as error:
+        return type(error).__name__, str(error)
+    return "no error", ""
+
+
+def is_the_clients(transcript):
+    """An error that the client sees as it is; what becomes of the others is tested in tests/it."""
+    return transcript["status"] in (400, 404) and transcript["id"] not in CREDENTIAL
+
+
+def wrong_failure(client, direct, transcript):
+    replay(transcript, 0)
+    got, wanted = failure(client, transcript), failure(direct, transcript)
+    if got != wanted:
+        yield f"{got}, directly {wanted}"
+
+
+def check(admin, family):
+    """How many answers of a family were read, and what is wrong."""
+    vendor, wanted, count, failures = VENDORS[family], expected(family), 0, []
+    client, direct = vendor(URL, admin.key(vendor.kind, vendor.platform)), vendor(MOCK, "any")
+    for transcript in transcripts(family):
+        known = wanted.get(transcript["id"])
+        if transcript["status"] == 200 and not wanted:
+            replay(transcript, 0)
+            known = said(direct, transcript)
+        if known:
+            found = differences(client, transcript, known)
+        elif is_the_clients(transcript):
+            found = list(wrong_failure(client, direct, transcript))
+            admin.heal(vendor.kind)
+        else:
+            continue
+        count += 1
+        failures += [f"{transcript['id']} ({transcript['source']}): {problem}" for problem in found]
+    return count, failures
 
 
 def main():
-    client = anthropic.Anthropic(
-        base_url=os.environ["QUOTALANE_URL"], auth_token=os.environ["QUOTALANE_API_KEY"], max_retries=0
-    )
-    wanted, failures, count = expected(), [], 0
-    for transcript in transcripts():
-        if transcript["id"] in wanted and transcript["status"] == 200:
-            count += 1
-            found = check(client, transcript, wanted[transcript["id"]])
-            failures += [f"{transcript['id']} ({transcript['source']}): {problem}" for problem in found]
-    print("\n".join(failures), file=sys.stderr)
-    print(f"corpus: {count} answers × {len(CHUNKS)} chunk sizes, {len(failures)} differences")
-    return 1 if failures or not count else 0
+    admin, failed = Admin(), False
+    for family in VENDORS:
+        count, failures = check(admin, family)
+        print("\n".join(failures), end="\n" if failures else "", file=sys.stderr)
+        print(f"corpus {family}: {count} answers, {len(failures)} differences", flush=True)
+        failed |= bool(failures) or not count
+    return 1 if failed else 0
 
 
 sys.exit(main())

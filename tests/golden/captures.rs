@@ -11,7 +11,7 @@ use quotalane::dialect::{Dialect, Surface};
 use quotalane::upstream::{Inbound, adapter};
 use serde_json::Value;
 
-use crate::corpus::lines;
+use crate::recorded::lines;
 use crate::sample::{ANTHROPIC, NOW, account, credential, headers};
 
 struct Capture {
@@ -75,8 +75,8 @@ fn every_recorded_header_set_leaves_by_policy() {
                 query,
                 headers: &client,
                 body: &body,
-                model: &peek.model,
-                model_span: Some(peek.model_span.clone()),
+                model: peek.model.as_deref().unwrap(),
+                model_span: peek.model_span.clone(),
                 stream: peek.stream,
                 strip_thinking: false,
                 now: NOW,
@@ -115,12 +115,12 @@ fn peek_reads_every_recorded_body() {
     for capture in posts() {
         let body = capture.body.to_string();
         let peek = peek(body.as_bytes()).unwrap();
-        assert_eq!(peek.model, capture.body["model"].as_str().unwrap(), "{}", capture.name);
-        assert_eq!(body[peek.model_span.clone()], capture.body["model"].to_string());
+        assert_eq!(peek.model.as_deref(), capture.body["model"].as_str(), "{}", capture.name);
+        assert_eq!(body[peek.model_span.clone().unwrap()], capture.body["model"].to_string());
         assert_eq!(peek.stream, capture.body["stream"].as_bool().unwrap_or(false), "{}", capture.name);
         assert_eq!(peek.max_tokens, capture.body["max_tokens"].as_u64(), "{}", capture.name);
         assert_eq!(peek.metadata_user_id.as_deref(), capture.body["metadata"]["user_id"].as_str());
-        assert!(peek.messages);
+        assert_eq!(peek.prompts, ["messages"]);
         assert!(input_tokens(body.as_bytes()) > 0);
         assert_eq!(has_cache_control(body.as_bytes()), body.contains("\"cache_control\""));
     }

@@ -1,7 +1,6 @@
 //! Recorded Anthropic answers, cut into chunks of every awkward size, against what the official SDK reads out of them.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
 
 use actors::domain::account::AccountKind;
 use actors::domain::model::{default_families, family_of};
@@ -9,7 +8,7 @@ use actors::domain::usage::{Tokens, Usage};
 use actors::domain::verdict::Verdict;
 use base64::Engine;
 use bytes::Bytes;
-use flate2::read::GzDecoder;
+use quotalane::dialect::Dialect;
 use quotalane::dialect::anthropic::tap::StreamTap;
 use quotalane::dialect::anthropic::{answer, error};
 use quotalane::dialect::estimate::TextBytes;
@@ -18,6 +17,7 @@ use quotalane::dialect::tap::{Tap as _, Terminal};
 use quotalane::upstream::{AnswerHead, adapter};
 use serde_json::Value;
 
+use crate::recorded::lines;
 use crate::sample::{NOW, account, headers};
 
 struct Transcript {
@@ -28,13 +28,6 @@ struct Transcript {
     body: Vec<u8>,
     /// What the SDK read; absent for what it cannot decode.
     expected: Option<Value>,
-}
-
-pub fn lines(name: &str) -> Vec<Value> {
-    let path = format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"));
-    let file = std::fs::File::open(&path).unwrap();
-    let plain: Box<dyn Read> = if name.ends_with(".gz") { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-    BufReader::new(plain).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
 }
 
 fn transcripts() -> Vec<Transcript> {
@@ -163,7 +156,7 @@ fn renaming_to_the_same_model_changes_no_byte() {
         let model = tap.seen().model.clone().unwrap();
         for size in chunk_sizes(&transcript.body) {
             for name in [model.as_str(), "asked-for"] {
-                let mut rewriter = ModelRewriter::new(name);
+                let mut rewriter = ModelRewriter::new(Dialect::Anthropic, name);
                 let mut out = Vec::new();
                 for chunk in transcript.body.chunks(size) {
                     out.extend_from_slice(&rewriter.feed(Bytes::copy_from_slice(chunk)));

@@ -5,6 +5,8 @@
 mod captures;
 mod corpus;
 mod decoded;
+mod decoded_corpus;
+mod matrix;
 mod mock;
 mod mock_bedrock;
 mod mock_chat;
@@ -12,7 +14,10 @@ mod mock_faults;
 mod mock_google;
 mod mock_oauth;
 mod mock_responses;
+mod passing;
 mod plain_http;
 mod prepare;
+#[path = "../support/recorded.rs"]
+mod recorded;
 mod sample;
 mod verdicts;

@@ -6,8 +6,8 @@ use quotalane::dialect::tap::{Tap as _, Terminal};
 use quotalane::mock::{MockHandle, MockOptions, serve};
 use serde_json::{Value, json};
 
-use crate::corpus::lines;
 use crate::plain_http::{Answer, Client};
+use crate::recorded::lines;
 
 pub async fn start() -> (MockHandle, Client) {
     let mock = serve("127.0.0.1:0".parse().unwrap(), MockOptions::default()).await.unwrap();
@@ -91,7 +91,7 @@ async fn small_endpoints_answer() {
     let (_mock, client) = start().await;
     let count =
         client.send("POST", "/v1/messages/count_tokens", &[("x-api-key", "k")], &ask("hi", false).to_string()).await;
-    assert!(answer::count_of_json(&count.body).unwrap() > 0);
+    assert!(quotalane::dialect::count::tokens(&count.body).unwrap() > 0);
     let models = client.send("GET", "/v1/models?limit=1000", &[("x-api-key", "k")], "").await.json();
     assert_eq!(models["first_id"], models["data"][0]["id"]);
     assert_eq!(client.send("HEAD", "/", &[], "").await.status, 200);

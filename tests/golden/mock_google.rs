@@ -76,7 +76,7 @@ async fn the_tool_loop_works() {
         let mut body = ask("use the tool");
         body["tools"] = tools.clone();
         let answer = post(&client, verb, &body).await.text();
-        assert!(answer.contains(r#""functionCall":{"args":{"path":"example"},"name":"list_directory"}"#), "{answer}");
+        assert!(answer.contains(r#""functionCall":{"name":"list_directory","args":{"path":"example"}}"#), "{answer}");
         assert!(answer.contains("thoughtSignature"));
         let call = json!({"role": "model", "parts": [{"functionCall": {"name": "list_directory", "args": {}}}]});
         let response = json!({"name": "list_directory", "response": {"output": "an empty folder"}});

@@ -32,7 +32,7 @@ impl Call {
 
     fn prepare(&self, account: &AccountSpec, credential: &Credential) -> Result<Outbound, PrepareError> {
         let peek = peek(&self.body).unwrap();
-        let model = actors::domain::model::split_routing_prefix(&peek.model).name;
+        let model = actors::domain::model::split_routing_prefix(peek.model.as_deref().unwrap()).name;
         let inbound = Inbound {
             endpoint: self.endpoint,
             method: &Method::POST,
@@ -43,7 +43,7 @@ impl Call {
             headers: &self.headers,
             body: &self.body,
             model,
-            model_span: Some(peek.model_span.clone()),
+            model_span: peek.model_span.clone(),
             stream: peek.stream,
             strip_thinking: self.strip_thinking,
             now: NOW,

@@ -6,6 +6,7 @@ use actors::domain::credential::{Credential, Secret};
 use actors::domain::id::AccountId;
 use actors::domain::money::Nanos;
 use actors::domain::time::Timestamp;
+use quotalane::dialect::convert::Reply;
 
 /// 2025-10-09T08:53:20Z.
 pub const NOW: Timestamp = Timestamp(1_760_000_000_000);
@@ -52,6 +53,9 @@ pub fn credential(kind: AccountKind) -> Credential {
         AccountKind::ClaudeOfficial => Secret::OAuth { access: "sk-ant-oat-POOL".into(), refresh: None },
         AccountKind::ClaudeConsole => Secret::ApiKey("sk-ant-api-POOL".into()),
         AccountKind::Ccr => Secret::ApiKey("ccr-POOL".into()),
+        AccountKind::OpenAi | AccountKind::OpenAiResponses | AccountKind::GeminiApi => {
+            Secret::ApiKey("key-POOL".into())
+        }
         kind => panic!("no sample credential of {kind:?}"),
     };
     Credential { secret, expires_at: None, version: 1 }
@@ -63,4 +67,14 @@ pub fn headers<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Heade
         map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
     }
     map
+}
+
+/// What a translated answer says of itself.
+pub fn reply(model: &str) -> Reply {
+    Reply {
+        model: model.to_owned(),
+        id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),
+        created: 1_760_000_000,
+        include_usage: true,
+    }
 }

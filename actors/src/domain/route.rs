@@ -84,6 +84,8 @@ pub struct RouteRequest {
     pub kinds: KindSet,
     /// Those of them that need no translation: tried first.
     pub native: KindSet,
+    /// The only account that can serve it: it holds what the request refers to.
+    pub only: Option<AccountId>,
     /// What the account must be able to do.
     pub endpoint: Endpoint,
     /// Requested model without routing prefix.

@@ -130,6 +130,9 @@ pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
     if wrong_kind || (spec.kind.is_apart() && ask.request.forced.is_none() && !bound) {
         return Some(Exclusion::TypeNotAllowed);
     }
+    if ask.request.only.is_some_and(|only| only != spec.id) {
+        return Some(Exclusion::NotBound);
+    }
     if spec.visibility == Visibility::Dedicated && ask.reach != Reach::Account(spec.id) {
         return Some(Exclusion::DedicatedToOther);
     }

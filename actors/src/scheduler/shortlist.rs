@@ -86,7 +86,8 @@ impl Bound {
 /// The best account of a large shared pool; `None` when the question needs every account measured: a small pool, a binding
 /// or prefix, a pool floor that may bind, or nobody eligible (then the reasons matter).
 pub(super) fn pick(pool: &mut Pool, ask: &Ask<'_>) -> Option<Survey> {
-    if pool.len() <= COMPLETE || ask.reach != Reach::Pool || ask.request.forced.is_some() {
+    if pool.len() <= COMPLETE || ask.reach != Reach::Pool || ask.request.forced.is_some() || ask.request.only.is_some()
+    {
         return None;
     }
     let (start, soft) = refresh(pool, ask)?;

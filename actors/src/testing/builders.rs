@@ -111,6 +111,7 @@ pub fn route(n: u128) -> RouteRequest {
         forced: None,
         kinds: KindSet::ALL,
         native: KindSet::ALL,
+        only: None,
         endpoint: Endpoint::Generate,
         model: Arc::from(model),
         family: family(model),

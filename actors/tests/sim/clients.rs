@@ -142,6 +142,7 @@ impl World {
             forced: caller.forced,
             kinds: KindSet::ALL,
             native: KindSet::ALL,
+            only: None,
             endpoint: Endpoint::Generate,
             model: Arc::from(caller.model),
             family: client.family(),

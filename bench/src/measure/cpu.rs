@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rig::{Rig, Side, Size, request};
+use super::rig::{Rig, Side, Size, chat_request, request};
 use super::{Figure, Judged};
 use crate::load::{Expect, Tally, closed};
 use crate::rig::kernel;
@@ -93,6 +93,46 @@ pub async fn deltas(rig: &mut Rig, size: Size) -> anyhow::Result<Figure> {
         .against(Judged::RatioToNginx, 1.2, 1.5))
 }
 
+/// P13: CPU of a request that is translated, over the same request in the account's own dialect.
+pub async fn translated(rig: &mut Rig, size: Size) -> anyhow::Result<Vec<Figure>> {
+    let json =
+        Shape { stream: false, bytes: 1024, deltas: None, connections: CONNECTIONS, total: 30_000 / size.divide };
+    let stream = Shape { stream: true, deltas: Some(20), total: 20_000 / size.divide, ..json };
+    rig.script(20, 0).await?;
+    let mut figures = Vec::new();
+    for (what, shape) in [("JSON", json), ("stream of 20 deltas", stream)] {
+        let mut ratios = Vec::new();
+        for _ in 0..size.repeats {
+            let side = rig.relay();
+            let (same, tally) = one(&side, shape).await?;
+            rig.account(&tally).await?;
+            let request = chat_request(&side, shape.stream, shape.bytes);
+            let (other, tally) = one_of(&side, shape, &request).await?;
+            rig.account(&tally).await?;
+            ratios.push(other / same);
+        }
+        let what = format!("translated request over same dialect, CPU, {what}");
+        figures.push(Figure::new("P13", &what, "×", ratios, None).against(Judged::AtMost, 1.5, 2.5));
+    }
+    Ok(figures)
+}
+
+/// P11: CPU per JSON request of an instance on MariaDB and Redis, over the embedded one's in the same run.
+pub async fn fleet(embedded: &mut Rig, fleet: &mut Rig, size: Size) -> anyhow::Result<Figure> {
+    let once = Size { repeats: 1, ..size };
+    let mut ratios = Vec::new();
+    for _ in 0..size.repeats {
+        let alone = relay_json(embedded, once).await?;
+        let in_fleet = relay_json(fleet, once).await?;
+        ratios.extend(in_fleet.iter().zip(&alone).map(|(fleet, alone)| fleet / alone));
+    }
+    Ok(Figure::new("P11", "CPU per JSON request in fleet mode, over embedded", "×", ratios, None).against(
+        Judged::AtMost,
+        2.0,
+        3.0,
+    ))
+}
+
 /// CPU in microseconds per JSON request of the relay alone; for comparisons of the relay with itself.
 pub async fn relay_json(rig: &mut Rig, size: Size) -> anyhow::Result<Vec<f64>> {
     let shape =
@@ -127,11 +167,14 @@ async fn one_pair(rig: &mut Rig, shape: Shape, pairs: &mut Pairs, lags: &mut Vec
 
 /// Runs the load on one side; CPU in microseconds per request.
 async fn one(side: &Side, shape: Shape) -> anyhow::Result<(f64, Tally)> {
-    let request = request(side, shape.stream, shape.bytes);
+    one_of(side, shape, &request(side, shape.stream, shape.bytes)).await
+}
+
+async fn one_of(side: &Side, shape: Shape, request: &[u8]) -> anyhow::Result<(f64, Tally)> {
     let expect = Expect { stream: shape.stream, deltas: shape.deltas };
     let cpu = || side.pid.map_or(Duration::ZERO, kernel::cpu_time);
     let before = cpu();
-    let tally = closed(side.address, &request, expect, shape.connections, shape.total).await.valid()?;
+    let tally = closed(side.address, request, expect, shape.connections, shape.total).await.valid()?;
     let used = cpu().saturating_sub(before);
     Ok((used.as_secs_f64() * 1e6 / tally.good.max(1) as f64, tally))
 }

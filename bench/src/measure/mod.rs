@@ -47,10 +47,27 @@ pub async fn all(rig: &mut Rig, size: Size, wanted: &dyn Fn(&str) -> bool) -> an
     if size.full && wanted("P8") {
         figures.push(memory::streams(rig, "P8", 9_500).await?);
     }
+    if wanted("P13") {
+        figures.extend(cpu::translated(rig, size).await?);
+    }
     if wanted("P15") {
         figures.push(growth::accounts(rig, size).await?);
     }
     Ok(figures)
+}
+
+/// Fleet mode against embedded (P11), on stores of its own.
+///
+/// # Errors
+/// When MariaDB or Redis is missing, or the run is void.
+pub async fn fleet(
+    embedded: &mut Rig,
+    binary: &std::path::Path,
+    accounts: usize,
+    size: Size,
+) -> anyhow::Result<Figure> {
+    let mut fleet = Rig::fleet(binary, accounts).await?;
+    cpu::fleet(embedded, &mut fleet, size).await
 }
 
 /// The routing decision (P9): needs no rig, the engine runs in this process.

@@ -13,7 +13,8 @@ use crate::messages::Ask;
 use crate::rig::mock::{Mock, Script};
 use crate::rig::nginx::Nginx;
 use crate::rig::relay::{Plan, Relay};
-use crate::rig::rows;
+use crate::rig::rows::Rows;
+use crate::rig::stores::Store;
 
 /// The core of what is measured.
 const MEASURED: usize = 0;
@@ -54,6 +55,8 @@ pub struct Rig {
     pub relay: Relay,
     key: String,
     served: u64,
+    /// MariaDB and Redis; `None` = SQLite and memory.
+    stores: Option<[Store; 2]>,
     // Last: removed when every process has ended.
     dir: TempDir,
 }
@@ -61,18 +64,37 @@ pub struct Rig {
 impl Rig {
     /// Starts all of it. `accounts` upstream accounts, one key with limits and a money cap, prices known.
     pub async fn start(binary: &Path, accounts: usize) -> anyhow::Result<Self> {
+        Self::start_on(binary, accounts, tempfile::tempdir()?, None).await
+    }
+
+    /// The same on a MariaDB and a Redis of its own, as an instance of a fleet runs.
+    pub async fn fleet(binary: &Path, accounts: usize) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
+        let stores = [Store::mariadb(dir.path()).await?, Store::redis(dir.path()).await?];
+        Self::start_on(binary, accounts, dir, Some(stores)).await
+    }
+
+    async fn start_on(
+        binary: &Path,
+        accounts: usize,
+        dir: TempDir,
+        stores: Option<[Store; 2]>,
+    ) -> anyhow::Result<Self> {
         let mock = Mock::start(binary, dir.path(), Some(LOAD), false).await?;
         let nginx = Nginx::start(mock.address, dir.path(), Some(MEASURED))?;
         let mut plan = Plan::embedded(binary, &dir.path().join("relay"))?;
         plan.core = Some(MEASURED);
+        if let Some([database, cache]) = &stores {
+            plan.set("QUOTALANE_DATABASE__URL", mysql_url(database));
+            plan.set("QUOTALANE_CACHE__URL", format!("redis://{}", cache.address));
+        }
         let (mut relay, _) = Relay::start(plan, Duration::from_secs(30)).await?;
         for index in 0..accounts {
             let (name, credential) = (format!("bench-{index}"), format!("sk-ant-api03-bench-account-{index}"));
             relay.add_account(&name, &credential, mock.address).await?;
         }
         let key = relay.add_key(&everything_on()).await.context("create the key")?;
-        let mut rig = Self { mock, nginx, relay, key, served: 0, dir };
+        let mut rig = Self { mock, nginx, relay, key, served: 0, stores, dir };
         rig.first_answer().await?;
         Ok(rig)
     }
@@ -105,11 +127,10 @@ impl Rig {
     /// Counts what the relay served, and voids the run when its own accounting says something else.
     pub async fn account(&mut self, tally: &Tally) -> anyhow::Result<()> {
         self.served += tally.good;
-        let mut rows = rows::open(&self.relay.plan.database()).await?;
-        let found = rows::settled(&mut rows, self.served, Duration::from_secs(30)).await?;
+        let found = self.rows().await?.settled(self.served, Duration::from_secs(30)).await?;
         if found != self.served {
             let pending = self.relay.metric("quotalane_usage_pending_records").await?;
-            let again = rows::requests(&mut rows::open(&self.relay.plan.database()).await?).await?;
+            let again = self.rows().await?.requests().await?;
             let complaints = self.relay.process.complaints();
             bail!(
                 "run is void: {} served, {found} in usage_records ({again} by a new connection), pending {pending:?}: {complaints}",
@@ -119,12 +140,23 @@ impl Rig {
         Ok(())
     }
 
+    async fn rows(&self) -> anyhow::Result<Rows> {
+        match &self.stores {
+            None => Rows::sqlite(&self.relay.plan.database()).await,
+            Some([database, _]) => Rows::mysql(&mysql_url(database)).await,
+        }
+    }
+
     async fn first_answer(&mut self) -> anyhow::Result<()> {
         let side = self.relay();
         let expect = crate::load::Expect { stream: false, deltas: None };
         let tally = crate::load::closed(side.address, &request(&side, false, 1024), expect, 1, 1).await.valid()?;
         self.account(&tally).await
     }
+}
+
+fn mysql_url(database: &Store) -> String {
+    format!("mysql://quotalane:quotalane@{}/quotalane", database.address)
 }
 
 /// A key with every check on: request rate, slots, a daily money limit, a restricted model list.
@@ -138,9 +170,18 @@ pub fn everything_on() -> serde_json::Value {
 
 /// A Messages request of about `bytes` bytes for this side.
 pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
+    asked(side, stream, bytes, |ask| ask.bytes())
+}
+
+/// The same as a Chat client asks it: the relay translates.
+pub fn chat_request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
+    asked(side, stream, bytes, |ask| ask.chat_bytes())
+}
+
+fn asked(side: &Side, stream: bool, bytes: usize, written: fn(&Ask<'_>) -> Vec<u8>) -> Vec<u8> {
     let host = side.address.to_string();
     let session = "x-claude-code-session-id: 6b1f6f0e-8f5c-4f3b-9f57-6a2f3f9c0001\r\n";
-    Ask {
+    written(&Ask {
         host: &host,
         key: &side.key,
         model: "claude-sonnet-4-5",
@@ -148,6 +189,5 @@ pub fn request(side: &Side, stream: bool, bytes: usize) -> Vec<u8> {
         prompt_bytes: bytes.saturating_sub(130),
         headers: session,
         marker: "bench ",
-    }
-    .bytes()
+    })
 }

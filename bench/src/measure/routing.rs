@@ -115,6 +115,7 @@ fn request(number: u128, key: &Arc<KeyPolicy>, clock: &Clock) -> RouteRequest {
         forced: None,
         kinds: KindSet::ALL,
         native: KindSet::ALL,
+        only: None,
         endpoint: Endpoint::Generate,
         family: family_of(&model, &default_families()),
         model,

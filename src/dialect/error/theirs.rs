@@ -70,6 +70,27 @@ pub struct Shown<'a> {
     pub status: u16,
     /// What is said about it.
     pub message: Cow<'a, str>,
+    /// The source's code, where its words are shown.
+    pub code: Option<&'a str>,
+}
+
+impl Shown<'_> {
+    /// `error.type` in the OpenAI dialects.
+    pub const fn openai_type(&self) -> &'static str {
+        openai_type(self.status)
+    }
+
+    /// `error.code` of Chat, in our own words where the vendor's are not shown: clients tell a limit, which they wait for,
+    /// from a fault.
+    pub fn chat_code(&self) -> Option<&str> {
+        match self.status {
+            429 => Some("rate_limit_exceeded"),
+            502 => Some("upstream_error"),
+            503 | 529 => Some("overloaded"),
+            504 => Some("timeout"),
+            _ => self.code,
+        }
+    }
 }
 
 /// What a client may see of an upstream's error in a stream: the vendor's words only when the fault is the client's, for
@@ -78,7 +99,7 @@ pub fn shown(error: &StreamError) -> Shown<'_> {
     let status = hide_account(status_of_words(&error.kind, error.code.as_deref()));
     let keep = is_clients(status) && !error.message.is_empty();
     let message = if keep { Cow::Borrowed(error.message.as_str()) } else { Cow::Borrowed(sentence(status)) };
-    Shown { status, message }
+    Shown { status, message, code: error.code.as_deref().filter(|_| keep) }
 }
 
 /// An upstream's error of class `client` in another dialect's envelope: status and message are kept. A status below 400 (an

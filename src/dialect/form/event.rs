@@ -28,7 +28,8 @@ pub enum Event {
     Reasoning(String),
     /// Signature of the reasoning block that is open (Anthropic, Gemini); bound to its vendor.
     Signature(String),
-    /// Reasoning that cannot be read: Anthropic `redacted_thinking`, Responses `encrypted_content`. A block by itself.
+    /// Reasoning that cannot be read: Anthropic `redacted_thinking`, Responses `encrypted_content`. A block of its own, closed
+    /// like any other.
     Sealed {
         /// Id of the item (Responses).
         id: Option<String>,

@@ -130,7 +130,7 @@ async fn one(
     line: Line,
 ) -> Result<AccountView, ApiError> {
     let token = match line {
-        Line::Ready(credential) => return create(session, state, input, credential).await,
+        Line::Ready(credential) => return create(session, state, input, *credential).await,
         Line::Refresh(token) => token,
     };
     // Everything else is checked before the token is spent.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post};
-use actors::domain::account::{KindSet, Platform};
+use actors::domain::account::{AccountKind, KindSet, Platform};
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId};
 use actors::domain::model::{family_of, split_routing_prefix};
 use actors::domain::money::Nanos;
@@ -20,6 +20,7 @@ use crate::http::envelope::{Data, Empty, Envelope};
 use crate::http::error::ApiError;
 use crate::http::extract::{Admin, Auditor, Body, Params, Session};
 use crate::onboarding::json::Moment;
+use crate::relay::target::platform_of_model;
 use crate::store::{accounts, decisions, keys};
 
 /// Most records of one answer.
@@ -99,14 +100,16 @@ pub async fn simulate(
     let key = keys::load(&state.db, KeyId(body.key_id)).await?;
     let key = Arc::new(key.ok_or_else(|| ApiError::invalid("key_id", "names no key"))?);
     let routed = split_routing_prefix(&body.model);
+    let forced = routed.forced.map(AccountKind::platform);
     let session = body.session.as_deref().map(str::parse::<SessionHash>).transpose();
     let now = state.clock.now();
     let request = RouteRequest {
         attempt: AttemptId { request: super::new_request_id(now), number: 1 },
-        platform: Platform::Claude,
+        platform: forced.or_else(|| platform_of_model(routed.name)).unwrap_or(Platform::Claude),
         forced: routed.forced,
         kinds: KindSet::ALL,
         native: KindSet::ALL,
+        only: None,
         endpoint: Endpoint::Generate,
         family: family_of(routed.name, &state.engine.settings.current().families),
         model: Arc::from(routed.name),

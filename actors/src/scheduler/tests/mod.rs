@@ -107,6 +107,7 @@ pub fn request(n: u128, key: &Arc<KeyPolicy>) -> RouteRequest {
         forced: None,
         kinds: KindSet::ALL,
         native: KindSet::ALL,
+        only: None,
         endpoint: Endpoint::Generate,
         model: Arc::from("claude-sonnet-4-5"),
         family: family("sonnet"),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::wire::{Call, WireUsage, finish_reason, id};
 use crate::dialect::convert::{EncodeStream, Reply};
+use crate::dialect::error::shown;
 use crate::dialect::form::{Event, StreamError};
 
 /// Writes one stream.
@@ -164,9 +165,10 @@ impl EncodeStream for Stream {
     }
 }
 
-/// An error ends the stream without `[DONE]`.
+/// An error ends the stream without `[DONE]`. It says no more of the upstream than the client may see.
 fn failure(error: &StreamError, out: &mut Vec<u8>) {
-    let inner = Inner { message: &error.message, r#type: &error.kind, param: None, code: error.code.as_deref() };
+    let shown = shown(error);
+    let inner = Inner { message: &shown.message, r#type: shown.openai_type(), param: None, code: shown.chat_code() };
     write(&Failure { error: inner }, out);
 }
 

@@ -256,8 +256,11 @@ fn a_stream_has_the_vendors_form() {
 
 #[test]
 fn an_error_ends_a_stream_without_its_terminal_event() {
-    let error = StreamError { kind: "overloaded_error".into(), message: "m".into(), code: None };
+    let error = StreamError { kind: "overloaded_error".into(), message: "org_1 is full".into(), code: None };
     let chunks = streamed(&[Event::Start { id: None, model: None, usage: None }, Event::Error(error)], true);
-    assert_eq!(chunks[1], json!({"error":{"message":"m","type":"overloaded_error","param":null,"code":null}}));
+    assert_eq!(
+        chunks[1],
+        json!({"error":{"message":"the upstream is overloaded","type":"server_error","param":null,"code":"overloaded"}})
+    );
     assert_eq!(chunks.len(), 2);
 }

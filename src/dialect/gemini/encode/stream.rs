@@ -5,8 +5,9 @@ use actors::domain::usage::Usage;
 use serde::Serialize;
 
 use crate::dialect::convert::{EncodeStream, Reply};
+use crate::dialect::error::shown;
 use crate::dialect::form::{Event, StopReason, StreamError};
-use crate::dialect::gemini::error::{status_code, status_word};
+use crate::dialect::gemini::error::status_word;
 use crate::dialect::gemini::wire::{Answer, Candidate, Part, UsageMetadata, finish_reason, to_json};
 
 /// Writes one stream.
@@ -104,23 +105,12 @@ struct FailureBody<'a> {
     status: &'static str,
 }
 
+/// Says no more of the upstream than the client may see.
 fn write_error(error: &StreamError, out: &mut Vec<u8>) {
-    let code = status_of(&error.kind);
-    event(&Failure { error: FailureBody { code, message: &error.message, status: status_word(code) } }, out);
-}
-
-/// The HTTP status for another dialect's word for an error; its own words are known, and what is unknown is 500.
-fn status_of(kind: &str) -> u16 {
-    match kind {
-        "invalid_request_error" => 400,
-        "authentication_error" => 401,
-        "permission_error" => 403,
-        "not_found_error" => 404,
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" => 429,
-        "overloaded_error" | "server_overloaded" => 503,
-        "timeout_error" => 504,
-        word => status_code(word),
-    }
+    let shown = shown(error);
+    // 529 is a word of Anthropic's alone.
+    let code = if shown.status == 529 { 503 } else { shown.status };
+    event(&Failure { error: FailureBody { code, message: &shown.message, status: status_word(code) } }, out);
 }
 
 #[cfg(test)]
@@ -191,7 +181,8 @@ mod tests {
             let error = StreamError { kind: kind.into(), message: "m".into(), code: None };
             written(&[Event::Error(error)]).remove(0)
         };
-        let expected = json!({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}});
+        let expected =
+            json!({"error": {"code": 503, "message": "the upstream is overloaded", "status": "UNAVAILABLE"}});
         assert_eq!(error("overloaded_error"), expected);
         assert_eq!(error("UNAVAILABLE"), expected);
         assert_eq!(error("weird")["error"]["status"], "INTERNAL");

@@ -129,7 +129,7 @@ impl Item {
         }
         if let Some(data) = reasoning.sealed {
             events.extend(self.close());
-            events.push(Event::Sealed { id: reasoning.id, data });
+            events.extend([Event::Sealed { id: reasoning.id, data }, Event::Close]);
         }
         events
     }

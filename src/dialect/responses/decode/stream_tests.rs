@@ -49,6 +49,7 @@ fn items_that_overlap_come_one_after_the_other() {
         Event::Reasoning("m".to_owned()),
         Event::Close,
         Event::Sealed { id: Some("rs_1".to_owned()), data: "E".to_owned() },
+        Event::Close,
         text("a"),
         text("b"),
         Event::Close,

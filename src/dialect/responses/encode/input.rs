@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::dialect::form::{Losses, Media, Part, Role, Source, ToolResult, Turn, Unsupported};
+use crate::dialect::form::{Losses, Media, Part, Reasoning, Role, Source, ToolResult, Turn, Unsupported};
 
 /// An input item.
 #[derive(Debug, Serialize)]
@@ -27,6 +27,15 @@ pub enum Item {
         name: String,
         /// JSON text.
         arguments: String,
+    },
+    /// What the model thought before a call, as it sealed it.
+    Reasoning {
+        /// The vendor's id.
+        id: String,
+        /// Nothing that can be read.
+        summary: [(); 0],
+        /// The seal.
+        encrypted_content: String,
     },
     /// What the tool answered.
     FunctionCallOutput {
@@ -69,6 +78,10 @@ fn push(items: &mut Vec<Item>, role: Role, part: &Part, path: &str, losses: &mut
             call_id: call_id(&result.id).into_owned(),
             output: output(result, path, losses)?,
         }),
+        // Only this dialect names its items: what is sealed and named was made by the account that gets it back.
+        Part::Reasoning(Reasoning { sealed: Some(sealed), id: Some(id), .. }) => {
+            items.push(Item::Reasoning { id: id.clone(), summary: [], encrypted_content: sealed.clone() });
+        }
         // Bound to the vendor that made it.
         Part::Reasoning(_) => losses.drop("reasoning"),
         said => {
@@ -124,7 +137,7 @@ fn content(role: Role, part: &Part, path: &str, losses: &mut Losses) -> Result<O
 /// One text is a string, which every relay of this dialect takes; anything else is a list.
 fn output(result: &ToolResult, path: &str, losses: &mut Losses) -> Result<Value, Unsupported> {
     if result.is_error {
-        losses.drop("is_error");
+        losses.drop("tool_error");
     }
     match result.content.as_slice() {
         [] => Ok(json!("")),

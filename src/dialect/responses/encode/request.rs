@@ -38,6 +38,9 @@ struct Body<'a> {
     prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
+    /// What is not stored must come back sealed, or the model forgets what it thought between two calls of a tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
     stream: bool,
     /// The other dialects store nothing; the vendor would by default.
     store: bool,
@@ -72,6 +75,7 @@ pub fn request(request: &Request, losses: &mut Losses) -> Result<Vec<u8>, Unsupp
         user: short(request.user.as_deref(), "user", losses),
         prompt_cache_key: short(request.cache_key.as_deref(), "prompt_cache_key", losses),
         service_tier: request.service_tier.as_deref(),
+        include: seals_thoughts(request).then_some(["reasoning.encrypted_content"]),
         stream: request.stream,
         store: false,
     };
@@ -109,6 +113,12 @@ fn drop_unsaid(request: &Request, losses: &mut Losses) {
             losses.drop(word);
         }
     }
+}
+
+/// Only a model that thinks can be asked for its seal; a request that says how much it may think is for such a model.
+fn seals_thoughts(request: &Request) -> bool {
+    let thinks = request.reasoning.as_ref().and_then(reasoning).is_some_and(|r| r.effort != Some("none"));
+    thinks && !request.tools.is_empty()
 }
 
 fn reasoning(control: &ReasoningControl) -> Option<Reasoning> {

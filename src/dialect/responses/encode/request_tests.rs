@@ -160,7 +160,7 @@ fn media_errors_and_odd_ids() {
             { "type": "input_file", "file_url": "https://x/y.pdf" }
         ])
     );
-    assert_eq!(dropped, ["is_error"]);
+    assert_eq!(dropped, ["tool_error"]);
     for part in [Part::Audio(Media::of(base64("audio/wav"))), Part::Video(Media::of(base64("video/mp4")))] {
         let form = Request { turns: vec![turn(Role::User, vec![part])], ..Request::default() };
         assert_eq!(encode(&form, false).0.unwrap_err().path, "messages[0].content[0]");
@@ -176,4 +176,26 @@ fn structured_output_gets_a_name() {
     let (body, _) = encode(&Request { output: Some(output), ..Request::default() }, false);
     let format = json!({ "type": "json_schema", "name": "response", "schema": {}, "strict": true });
     assert_eq!(body.unwrap()["text"]["format"], format);
+}
+
+#[test]
+fn a_sealed_thought_goes_back_and_the_next_one_is_asked_for() {
+    let sealed = Thought { id: Some("rs_1".to_owned()), sealed: Some("E".to_owned()), ..Thought::default() };
+    let foreign = Thought { sealed: Some("redacted".to_owned()), ..Thought::default() };
+    let call = ToolCall { id: "call_1".to_owned(), name: "f".to_owned(), arguments: "{}".to_owned() };
+    let parts = vec![Part::Reasoning(foreign), Part::Reasoning(sealed), Part::ToolCall(call)];
+    let tool = Tool { name: "f".to_owned(), description: None, schema: None, strict: None, cache: None };
+    let asked = Request {
+        turns: vec![turn(Role::Assistant, parts)],
+        tools: vec![tool],
+        reasoning: Some(ReasoningControl { effort: Some(Effort::Low), ..ReasoningControl::default() }),
+        ..Request::default()
+    };
+    let (body, dropped) = encode(&asked, false);
+    let body = body.unwrap();
+    assert_eq!(body["include"], json!(["reasoning.encrypted_content"]));
+    assert_eq!(body["input"][0], json!({ "type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "E" }));
+    assert_eq!((body["input"][1]["type"].as_str(), dropped), (Some("function_call"), vec!["reasoning"]));
+    let unthinking = Request { reasoning: None, ..asked };
+    assert_eq!(encode(&unthinking, false).0.unwrap()["include"], Value::Null);
 }

@@ -1,10 +1,13 @@
 //! The `response` object around an answer, as its clients' decoders want it.
 
+use std::borrow::Cow;
+
 use actors::domain::usage::Usage;
 use serde::Serialize;
 
 use super::item::Item;
 use crate::dialect::convert::Reply;
+use crate::dialect::error::{Shown, shown};
 use crate::dialect::form::{StopReason, StreamError};
 use crate::dialect::responses::error::UNNAMED;
 
@@ -37,7 +40,7 @@ struct Empty {}
 #[derive(Debug, Serialize)]
 struct Failure<'a> {
     code: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,11 +87,12 @@ impl<'a> Response<'a> {
         response
     }
 
-    /// One that failed.
+    /// One that failed. It says no more of the upstream than the client may see.
     pub fn failed(reply: &'a Reply, output: &'a [Item], error: &'a StreamError, usage: Option<&Usage>) -> Self {
-        let code = code(error);
+        let shown = shown(error);
+        let code = code(&shown);
         let mut response = Self::new(reply, "failed", output, usage);
-        response.error = Some(Failure { code, message: &error.message });
+        response.error = Some(Failure { code, message: shown.message });
         response
     }
 
@@ -121,13 +125,9 @@ impl<'a> Response<'a> {
     }
 }
 
-/// The code by which clients tell a limit, which they wait for, from a fault. Other vendors say it as the kind of the error.
-fn code(error: &StreamError) -> &str {
-    match error.kind.as_str() {
-        "rate_limit_error" | "RESOURCE_EXHAUSTED" => "rate_limit_exceeded",
-        "billing_error" => "insufficient_quota",
-        _ => error.code.as_deref().unwrap_or(UNNAMED),
-    }
+/// The code by which clients tell a limit, which they wait for, from a fault. The official SDKs know a closed list of them.
+fn code<'a>(shown: &Shown<'a>) -> &'a str {
+    if shown.status == 429 { "rate_limit_exceeded" } else { shown.code.unwrap_or(UNNAMED) }
 }
 
 /// Everything that was read is inside of `input_tokens` here (`relay-api.md` §9.2).
