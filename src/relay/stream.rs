@@ -170,9 +170,9 @@ impl Flow {
     /// The upstream's last word was said. Some vendors end with it when they failed, and have told the client so.
     fn complete(&mut self) {
         let (dialect, seen) = (self.open.pipe.upstream(), self.open.pipe.tap.seen());
-        let failed = seen.error.is_some();
+        let end = if seen.error.is_some() { End::truncated() } else { End::ok(200) };
         self.settlement.answered(dialect, seen.answer_id.as_deref());
-        self.finish(&if failed { End::truncated() } else { End::ok(200) });
+        self.finish(&end);
     }
 
     /// Hands the tap's last word to the settlement and ends it.

@@ -2,6 +2,7 @@
 //! the client, the vendor's own usage in the row.
 
 mod lane;
+mod translated;
 
 use actors::domain::account::AccountKind;
 use actors::domain::usage::{RequestStatus, Tokens};
@@ -10,6 +11,9 @@ use serde_json::Value;
 use crate::recorded::{Family, Recorded, recorded, tokens};
 use crate::support::speech::Form;
 use lane::{Lane, Relayed, own_form, wrapped};
+
+/// Chunk sizes; `None` = the whole body at once, with its length.
+const SIZES: [Option<usize>; 4] = [Some(1), Some(7), Some(997), None];
 
 /// Anthropic answers that bill more than the SDK's last usage object says – several messages in one stream, or several
 /// models at work for one – added up by hand: id, input, output.
@@ -27,7 +31,7 @@ fn undecoded(id: &str) -> Option<Tokens> {
     match id {
         // A `[DONE]` of another dialect behind the end.
         "f95fa102eb9124f9" => Some(counted(32, 16)),
-        // An error event behind the content: the client's limit is reached.
+        // An error event behind the content.
         "baafd4cb5cec28b1" => Some(Tokens { reasoning: 10, ..counted(43, 10) }),
         // Claude by Bedrock's invoke; the corpus decodes Converse only.
         "fde28f03bfc50588" => Some(Tokens { cache_read: 9511, cache_w5m: 1956, ..counted(3, 44) }),
@@ -40,6 +44,8 @@ fn undecoded(id: &str) -> Option<Tokens> {
 enum Fate {
     /// The client gets it and it is counted.
     Served,
+    /// The client gets it and it is counted; an error inside of it makes it no success.
+    Failed,
     /// The client gets it: the mistake is its own.
     Told,
     /// The client gets an error of ours with this status and condition (`relay-api.md` §3).
@@ -49,7 +55,9 @@ enum Fate {
 }
 
 /// Answers whose status does not tell what becomes of them.
-const EXCEPTIONS: [(&str, Fate); 5] = [
+const EXCEPTIONS: [(&str, Fate); 6] = [
+    // An error event behind the content: the client's limit is reached.
+    ("baafd4cb5cec28b1", Fate::Failed),
     // 400, but about our credential.
     ("05d1e62ee285bacd", Fate::Hidden(502, "upstream_error")),
     ("d3e5d9dc38ff20bb", Fate::Hidden(502, "upstream_error")),
@@ -84,9 +92,6 @@ fn usage(recorded: &Recorded) -> Tokens {
     several.map_or(counted, |(_, input, output)| Tokens { input: *input, output: *output, ..counted })
 }
 
-/// A stream that tells of an error behind its content, and then ends as if nothing had been.
-const FAILED_INSIDE: &str = "baafd4cb5cec28b1";
-
 impl Relayed<'_> {
     /// The bytes that the client should get.
     fn original(&self) -> Vec<u8> {
@@ -117,11 +122,9 @@ impl Relayed<'_> {
     }
 
     /// The row says what the vendor said, or that it is an estimate.
-    async fn is_counted(&self, lane: &Lane) {
+    async fn is_counted(&self, lane: &Lane, status: RequestStatus) {
         let what = &self.what;
         let (row, attempts) = lane.app.row(&self.answer).await;
-        let failed = self.recorded.id == FAILED_INSIDE;
-        let status = if failed { RequestStatus::Truncated } else { RequestStatus::Ok };
         assert_eq!((row.status, attempts.len()), (status, 1), "{what}");
         let counted = attempts[0].usage.as_ref().unwrap_or_else(|| panic!("{what}: no usage"));
         let expected = usage(self.recorded);
@@ -132,10 +135,11 @@ impl Relayed<'_> {
 
     async fn check(&self, lane: &Lane) {
         match Fate::of(self.recorded) {
-            Fate::Served => {
+            fate @ (Fate::Served | Fate::Failed) => {
                 self.is_unchanged();
                 self.has_its_kind();
-                self.is_counted(lane).await;
+                let failed = fate == Fate::Failed;
+                self.is_counted(lane, if failed { RequestStatus::Truncated } else { RequestStatus::Ok }).await;
             }
             Fate::Told => {
                 self.is_unchanged();
@@ -160,7 +164,7 @@ async fn every(family: Family, kind: AccountKind, form: Option<Form>) {
     let (lane, answers) = (Lane::open(kind).await, recorded(family));
     let mut relayed = Vec::new();
     for answer in &answers {
-        relayed.extend(lane.relay(answer, form.unwrap_or_else(|| own_form(answer))).await);
+        relayed.extend(lane.relay(answer, form.unwrap_or_else(|| own_form(answer)), &SIZES).await);
     }
     for one in &relayed {
         one.check(&lane).await;

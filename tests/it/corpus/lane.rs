@@ -33,18 +33,18 @@ pub struct Relayed<'a> {
 impl Lane {
     pub async fn open(kind: AccountKind) -> Self {
         let app = spawn_app().await;
-        app.set(json!({"billing.unknown_model": "free"})).await;
+        app.set(json!({"billing.unknown_model": "free", "relay.translate": "all"})).await;
         let account = app.account_of(kind, "a", |a| a.max_concurrency = 0).await;
         let key = app.key(|_| {}).await;
         Self { app, account, key, wraps: kind == AccountKind::Gemini }
     }
 
-    /// Replays the answer at every chunk size to a client of this form.
-    pub async fn relay<'a>(&self, recorded: &'a Recorded, form: Form) -> Vec<Relayed<'a>> {
+    /// Replays the answer in these chunks to a client of this form.
+    pub async fn relay<'a>(&self, recorded: &'a Recorded, form: Form, sizes: &[Option<usize>]) -> Vec<Relayed<'a>> {
         let wrapped = self.wraps.then(|| wrapped(recorded));
         let upstream = wrapped.as_ref().unwrap_or(&recorded.body);
         let mut relayed = Vec::new();
-        for size in [Some(1), Some(7), Some(997), None] {
+        for size in sizes {
             self.app
                 .mock
                 .replay(json!({"status": recorded.status, "content_type": recorded.content_type, "chunk": size,
@@ -88,11 +88,11 @@ fn call(recorded: &Recorded, form: Form, key: &TestKey) -> Call {
         let body = json!({"model": "text-embedding-3-small", "input": "hi"}).to_string();
         return Call::post("/v1/embeddings", body).header("authorization", &bearer);
     }
-    let model = match form {
-        Form::Anthropic => MODEL,
-        Form::Chat | Form::Responses => "gpt-5",
-        Form::Gemini | Form::CodeAssist => "gemini-2.5-pro",
-        Form::Invoke | Form::Converse => recorded.path.split('/').nth(2).unwrap(),
+    let model = match recorded.family {
+        Family::Anthropic => MODEL,
+        Family::Chat | Family::Responses | Family::Embeddings => "gpt-5",
+        Family::Gemini => "gemini-2.5-pro",
+        Family::Bedrock => recorded.path.split('/').nth(2).unwrap(),
     };
     tongue(form).call(key, &Prompt::plain(model, recorded.stream))
 }
