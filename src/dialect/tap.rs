@@ -4,6 +4,7 @@ use actors::domain::usage::Usage;
 
 use super::error::EmbeddedError;
 use super::estimate::TextBytes;
+use super::sse::{Event, Scanner};
 
 /// How a stream's answer has ended so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,4 +53,48 @@ pub trait Tap {
 
     /// True when an event may be written between the bytes fed so far and the next ones.
     fn at_event_boundary(&self) -> bool;
+}
+
+/// What a dialect reads out of the events of its streams.
+pub trait Watch {
+    /// Reads the next event.
+    fn on_event(&mut self, event: Event<'_>);
+
+    /// What was seen so far.
+    fn seen(&self) -> &Seen;
+
+    /// Usage seen so far.
+    fn usage(&self) -> Option<Usage>;
+}
+
+/// The tap of a dialect: its watch, fed with the events of a stream.
+#[derive(Debug, Default)]
+pub struct Watched<W> {
+    scanner: Scanner,
+    watch: W,
+}
+
+impl<W: Default> Watched<W> {
+    /// A tap at the start of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<W: Watch> Tap for Watched<W> {
+    fn feed(&mut self, chunk: &[u8]) {
+        self.scanner.feed(chunk, |event| self.watch.on_event(event));
+    }
+
+    fn seen(&self) -> &Seen {
+        self.watch.seen()
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.watch.usage()
+    }
+
+    fn at_event_boundary(&self) -> bool {
+        self.scanner.at_boundary()
+    }
 }

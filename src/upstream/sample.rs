@@ -1,14 +1,10 @@
 //! Calls, accounts and answers for the tests of the adapters.
 
-use std::collections::BTreeMap;
-
 use actix_http::Method;
 use actix_http::header::{HeaderMap, HeaderName, HeaderValue};
-use actors::domain::account::{AccountKind, AccountSpec, AccountStatus, Visibility};
+use actors::domain::account::{AccountKind, AccountSpec};
 use actors::domain::credential::{Credential, Secret};
-use actors::domain::id::AccountId;
 use actors::domain::model::{default_families, family_of};
-use actors::domain::money::{Nanos, PPM};
 use actors::domain::route::Endpoint;
 use actors::domain::time::Timestamp;
 use actors::domain::verdict::Judgement;
@@ -36,35 +32,10 @@ pub(super) fn credential(secret: Secret) -> Credential {
 /// An account with options, and with a base URL unless it is empty.
 pub(super) fn account(kind: AccountKind, base: &str, options: &[(&str, &str)]) -> AccountSpec {
     AccountSpec {
-        id: AccountId(1),
-        name: "account".to_owned(),
         kind,
-        status: AccountStatus::Active,
-        status_reason: None,
-        enabled: true,
-        schedulable: true,
-        visibility: Visibility::Shared,
-        priority: 50,
-        weight: 100,
-        max_concurrency: 10,
-        rpm_limit: 0,
-        tpm_limit: 0,
-        daily_budget: Nanos::ZERO,
-        budget_reset_minute: 0,
-        auto_pause: BTreeMap::new(),
-        pause_on_warning: false,
-        model_allow: Vec::new(),
-        model_deny: Vec::new(),
-        model_map: BTreeMap::new(),
-        groups: Vec::new(),
-        tags: Vec::new(),
-        subscription_expires_at: None,
-        proxy: None,
         base_url: (!base.is_empty()).then(|| base.to_owned()),
         options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        error_rules: Vec::new(),
-        cost_ppm: PPM,
-        version: 1,
+        ..actors::testing::spec(1)
     }
 }
 

@@ -8,14 +8,16 @@ use super::delta;
 use super::error;
 use super::usage::UsageFold;
 use crate::dialect::error::EmbeddedError;
-use crate::dialect::sse::{Event, Scanner};
-use crate::dialect::tap::{Seen, Tap, Terminal};
+use crate::dialect::sse::Event;
+use crate::dialect::tap::{Seen, Terminal, Watch, Watched};
 
 /// Watches one stream.
+pub type StreamTap = Watched<Reading>;
+
+/// What was read of the stream's events.
 #[derive(Debug, Default)]
-pub struct StreamTap {
+pub struct Reading {
     seen: Seen,
-    scanner: Scanner,
     usage: UsageFold,
 }
 
@@ -82,11 +84,12 @@ struct DeltaFields {
     stop_reason: Option<String>,
 }
 
-impl Tap for StreamTap {
-    fn feed(&mut self, chunk: &[u8]) {
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.feed(chunk, |event| self.on_event(event));
-        self.scanner = scanner;
+impl Watch for Reading {
+    fn on_event(&mut self, event: Event<'_>) {
+        match kind(event.name) {
+            Kind::Unknown => self.on_unnamed(event.data),
+            known => self.on_kind(known, event.data),
+        }
     }
 
     fn seen(&self) -> &Seen {
@@ -96,30 +99,9 @@ impl Tap for StreamTap {
     fn usage(&self) -> Option<Usage> {
         self.usage.usage()
     }
-
-    fn at_event_boundary(&self) -> bool {
-        self.scanner.at_boundary()
-    }
 }
 
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Events too long to be looked into.
-    pub fn oversized(&self) -> u64 {
-        self.scanner.oversized
-    }
-
-    fn on_event(&mut self, event: Event<'_>) {
-        match kind(event.name) {
-            Kind::Unknown => self.on_unnamed(event.data),
-            known => self.on_kind(known, event.data),
-        }
-    }
-
+impl Reading {
     /// Some relays send no `event:` line, or another name: the type stands in the data too.
     fn on_unnamed(&mut self, data: &[u8]) {
         if data.is_empty() || data == b"[DONE]" {
@@ -202,6 +184,7 @@ impl StreamTap {
 mod tests {
     use super::*;
     use crate::dialect::estimate::TextBytes;
+    use crate::dialect::tap::Tap as _;
 
     fn tap(text: &str) -> StreamTap {
         let mut tap = StreamTap::new();

@@ -8,50 +8,22 @@ use super::chunk::{Choice, Chunk, says, string, text_bytes};
 use super::error;
 use super::usage::UsageFold;
 use crate::dialect::error::EmbeddedError;
-use crate::dialect::sse::{Event, Scanner};
-use crate::dialect::tap::{Seen, Tap, Terminal};
+use crate::dialect::sse::Event;
+use crate::dialect::tap::{Seen, Terminal, Watch, Watched};
 
 /// Watches one stream.
+pub type StreamTap = Watched<Reading>;
+
+/// What was read of the stream's events.
 #[derive(Debug, Default)]
-pub struct StreamTap {
+pub struct Reading {
     seen: Seen,
-    scanner: Scanner,
     usage: UsageFold,
     /// Choices seen, by index, and whether each has its `finish_reason`.
     choices: Vec<(u64, bool)>,
 }
 
-impl Tap for StreamTap {
-    fn feed(&mut self, chunk: &[u8]) {
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.feed(chunk, |event| self.on_event(event));
-        self.scanner = scanner;
-    }
-
-    fn seen(&self) -> &Seen {
-        &self.seen
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        self.usage.usage()
-    }
-
-    fn at_event_boundary(&self) -> bool {
-        self.scanner.at_boundary()
-    }
-}
-
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Events too long to be looked into.
-    pub fn oversized(&self) -> u64 {
-        self.scanner.oversized
-    }
-
+impl Watch for Reading {
     fn on_event(&mut self, event: Event<'_>) {
         match event.data.trim_ascii() {
             b"" => {}
@@ -64,6 +36,16 @@ impl StreamTap {
         }
     }
 
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.usage()
+    }
+}
+
+impl Reading {
     fn on_chunk(&mut self, chunk: &Chunk<'_>, data: &[u8]) {
         if let Some(usage) = chunk.usage {
             self.usage.update(usage.get());
@@ -157,6 +139,7 @@ impl StreamTap {
 mod tests {
     use super::*;
     use crate::dialect::estimate::TextBytes;
+    use crate::dialect::tap::Tap as _;
 
     fn tap(text: &str) -> StreamTap {
         let mut tap = StreamTap::new();

@@ -8,14 +8,16 @@ use super::error;
 use super::usage::{self, ServiceTier};
 use crate::dialect::error::EmbeddedError;
 use crate::dialect::estimate::TextBytes;
-use crate::dialect::sse::{Event, Scanner};
-use crate::dialect::tap::{Seen, Tap, Terminal};
+use crate::dialect::sse::Event;
+use crate::dialect::tap::{Seen, Terminal, Watch, Watched};
 
 /// Watches one stream.
+pub type StreamTap = Watched<Reading>;
+
+/// What was read of the stream's events.
 #[derive(Debug, Default)]
-pub struct StreamTap {
+pub struct Reading {
     seen: Seen,
-    scanner: Scanner,
     usage: Option<Usage>,
 }
 
@@ -60,32 +62,7 @@ struct Metadata<'a> {
     service_tier: Option<ServiceTier>,
 }
 
-impl Tap for StreamTap {
-    fn feed(&mut self, chunk: &[u8]) {
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.feed(chunk, |event| self.on_event(event));
-        self.scanner = scanner;
-    }
-
-    fn seen(&self) -> &Seen {
-        &self.seen
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        self.usage.clone()
-    }
-
-    fn at_event_boundary(&self) -> bool {
-        self.scanner.at_boundary()
-    }
-}
-
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
+impl Watch for Reading {
     fn on_event(&mut self, event: Event<'_>) {
         match event.name {
             b"contentBlockDelta" => self.on_delta(event.data),
@@ -97,6 +74,16 @@ impl StreamTap {
         }
     }
 
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.clone()
+    }
+}
+
+impl Reading {
     fn on_delta(&mut self, data: &[u8]) {
         self.seen.semantic = true;
         let Ok(BlockDelta { delta }) = serde_json::from_slice::<BlockDelta>(data) else {
@@ -145,6 +132,7 @@ impl StreamTap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::tap::Tap as _;
 
     const START: &str = "event: messageStart\ndata: {\"p\":\"abcde\",\"role\":\"assistant\"}\n\n";
     const TEXT: &str =

@@ -8,23 +8,20 @@ use super::chunk::Chunk;
 use super::error;
 use super::usage::UsageFold;
 use crate::dialect::error::EmbeddedError;
-use crate::dialect::sse::{Event, Scanner};
-use crate::dialect::tap::{Seen, Tap, Terminal};
+use crate::dialect::sse::Event;
+use crate::dialect::tap::{Seen, Terminal, Watch, Watched};
 
-/// Watches one stream, inside or outside of the Code Assist envelope.
+/// Watches one stream.
+pub type StreamTap = Watched<Reading>;
+
+/// What was read of the stream's events.
 #[derive(Debug, Default)]
-pub struct StreamTap {
+pub struct Reading {
     seen: Seen,
-    scanner: Scanner,
     usage: UsageFold,
 }
 
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
+impl Watch for Reading {
     fn on_event(&mut self, event: Event<'_>) {
         if event.data.is_empty() || event.data == b"[DONE]" {
             return;
@@ -36,6 +33,16 @@ impl StreamTap {
         }
     }
 
+    fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.usage()
+    }
+}
+
+impl Reading {
     /// An error may come in a list, like the errors of whole answers.
     fn on_other(&mut self, data: &[u8]) {
         match error::parse(data) {
@@ -71,30 +78,11 @@ impl StreamTap {
     }
 }
 
-impl Tap for StreamTap {
-    fn feed(&mut self, chunk: &[u8]) {
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.feed(chunk, |event| self.on_event(event));
-        self.scanner = scanner;
-    }
-
-    fn seen(&self) -> &Seen {
-        &self.seen
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        self.usage.usage()
-    }
-
-    fn at_event_boundary(&self) -> bool {
-        self.scanner.at_boundary()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dialect::estimate::TextBytes;
+    use crate::dialect::tap::Tap as _;
 
     fn tap(events: &[&str]) -> StreamTap {
         let mut tap = StreamTap::new();

@@ -10,14 +10,16 @@ use super::{error, usage};
 use crate::dialect::error::EmbeddedError;
 use crate::dialect::estimate::TextBytes;
 use crate::dialect::peek::text;
-use crate::dialect::sse::{Event, Scanner};
-use crate::dialect::tap::{Seen, Tap, Terminal};
+use crate::dialect::sse::Event;
+use crate::dialect::tap::{Seen, Terminal, Watch, Watched};
 
 /// Watches one stream.
+pub type StreamTap = Watched<Reading>;
+
+/// What was read of the stream's events.
 #[derive(Debug, Default)]
-pub struct StreamTap {
+pub struct Reading {
     seen: Seen,
-    scanner: Scanner,
     usage: Option<Usage>,
 }
 
@@ -80,11 +82,12 @@ struct Response {
     status: Option<String>,
 }
 
-impl Tap for StreamTap {
-    fn feed(&mut self, chunk: &[u8]) {
-        let mut scanner = std::mem::take(&mut self.scanner);
-        scanner.feed(chunk, |event| self.on_event(event));
-        self.scanner = scanner;
+impl Watch for Reading {
+    fn on_event(&mut self, event: Event<'_>) {
+        match kind(event.name) {
+            Some(kind) => self.on_kind(kind, event.data),
+            None => self.on_unnamed(event.data),
+        }
     }
 
     fn seen(&self) -> &Seen {
@@ -94,25 +97,9 @@ impl Tap for StreamTap {
     fn usage(&self) -> Option<Usage> {
         self.usage.clone()
     }
-
-    fn at_event_boundary(&self) -> bool {
-        self.scanner.at_boundary()
-    }
 }
 
-impl StreamTap {
-    /// A tap at the start of a stream.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    fn on_event(&mut self, event: Event<'_>) {
-        match kind(event.name) {
-            Some(kind) => self.on_kind(kind, event.data),
-            None => self.on_unnamed(event.data),
-        }
-    }
-
+impl Reading {
     /// Some relays send no `event:` line: the type stands in the data too.
     fn on_unnamed(&mut self, data: &[u8]) {
         if data.is_empty() || data == b"[DONE]" {
@@ -190,6 +177,7 @@ impl StreamTap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::tap::Tap as _;
 
     fn tap(text: &str) -> StreamTap {
         let mut tap = StreamTap::new();

@@ -1,30 +1,18 @@
 //! Calls, accounts and answers for the tests of OpenAI's kinds.
 
-use std::collections::BTreeMap;
-
 use actix_http::Method;
-use actix_http::header::{HeaderMap, HeaderName, HeaderValue};
-use actors::domain::account::{AccountKind, AccountSpec};
+use actix_http::header::HeaderMap;
+use actors::domain::account::AccountSpec;
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::model::{default_families, family_of};
 use actors::domain::route::Endpoint;
-use actors::domain::time::Timestamp;
 use actors::domain::verdict::Judgement;
 use bytes::Bytes;
 use secrecy::SecretString;
 
 use crate::dialect::{Dialect, Surface};
+pub(in crate::upstream) use crate::upstream::sample::{NOW, account, headers};
 use crate::upstream::{AnswerHead, Inbound, Outbound, PrepareError, adapter};
-
-pub(in crate::upstream) const NOW: Timestamp = Timestamp(1_760_000_000_000);
-
-pub(in crate::upstream) fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in lines {
-        map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
-    }
-    map
-}
 
 pub(in crate::upstream) fn key() -> Credential {
     Credential { secret: Secret::ApiKey(SecretString::from("sk-SECRET")), expires_at: None, version: 1 }
@@ -33,16 +21,6 @@ pub(in crate::upstream) fn key() -> Credential {
 pub(in crate::upstream) fn oauth() -> Credential {
     let secret = Secret::OAuth { access: SecretString::from("at-SECRET"), refresh: None };
     Credential { secret, expires_at: None, version: 1 }
-}
-
-/// An account with options, and with a base URL unless it is empty.
-pub(in crate::upstream) fn account(kind: AccountKind, base: &str, options: &[(&str, &str)]) -> AccountSpec {
-    let mut account = actors::testing::spec(1);
-    account.kind = kind;
-    account.base_url = (!base.is_empty()).then(|| base.to_owned());
-    account.options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    account.model_map = BTreeMap::new();
-    account
 }
 
 /// A call that a test changes where it matters.
