@@ -17,7 +17,9 @@ const CALL: Duration = Duration::from_secs(4);
 /// Longest call of a background job: a large batch, a sweep.
 const JOB: Duration = Duration::from_secs(30);
 /// A management transaction that lost a deadlock is run again this often.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 8;
+/// Longest pause before the second run, in ms; doubles.
+const PAUSE_MS: u64 = 2;
 
 /// The database. Clones share the connections.
 #[derive(Clone, Debug)]
@@ -136,7 +138,12 @@ impl Db {
             let mut attempt = 1;
             loop {
                 match once(&pools, audit.as_deref(), &job).await {
-                    Err(StoreError::Aborted(_)) if attempt < ATTEMPTS => attempt += 1,
+                    Err(StoreError::Aborted(_)) if attempt < ATTEMPTS => {
+                        // Transactions that were in each other's way must not meet again.
+                        let most = PAUSE_MS << attempt;
+                        tokio::time::sleep(Duration::from_millis(rand::random_range(1..=most))).await;
+                        attempt += 1;
+                    }
                     result => return result,
                 }
             }
