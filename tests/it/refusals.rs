@@ -256,7 +256,8 @@ async fn an_empty_or_exhausted_pool_is_told_in_every_dialect() {
     for kind in AccountKind::ALL {
         app.account_of(kind, "a", |_| {}).await;
     }
-    app.mock.fault(json!({"fault": {"kind": "status", "status": 429, "headers": {"retry-after": "30"}}})).await;
+    // Longer than a request may wait in the queue, shorter than what tells a client to stop.
+    app.mock.fault(json!({"fault": {"kind": "status", "status": 429, "headers": {"retry-after": "45"}}})).await;
     for tongue in speech::ALL {
         refused_twice(&app, &key, tongue, "pool_limited", refusal::LIMITED).await;
     }
