@@ -18,6 +18,7 @@ pub mod embeddings;
 pub mod error;
 pub mod estimate;
 pub mod ids;
+mod lenient;
 pub mod model_list;
 pub mod model_name;
 pub mod peek;
