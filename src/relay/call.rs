@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use actors::domain::settings::Settings;
 use actors::domain::verdict::{Judgement, Verdict};
 use actors::guard::Lease;
 use bytes::Bytes;
@@ -120,7 +121,7 @@ async fn replace_token(settlement: &mut Settlement) -> bool {
 
 /// One upstream call.
 async fn once(settlement: &mut Settlement, strip_thinking: bool) -> Reply {
-    let (outbound, way) = match outbound(settlement, strip_thinking) {
+    let (outbound, way) = match ready(settlement, strip_thinking) {
         Ok(outbound) => outbound,
         Err(failure) => return Reply::Failed(failure),
     };
@@ -141,34 +142,24 @@ fn note_overhead(settlement: &Settlement) {
     }
 }
 
-/// Builds the call, or says why this account cannot make it.
-fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<(OutboundCall, Way), Failure> {
-    let Some(lease) = &settlement.lease else { return Err(Failure::of(Judgement::of(Verdict::Server))) };
-    let (request, shared) = (&settlement.request, settlement.relay.shared());
+/// The call of a leased account, on its way out through the account's proxy, and the names of the edits to its body.
+///
+/// # Errors
+/// See [`Unprepared`].
+pub fn outbound(
+    relay: &Relay,
+    request: &RelayRequest,
+    lease: &Lease,
+    settings: &Settings,
+    strip_thinking: bool,
+) -> Result<(OutboundCall, Vec<&'static str>), Unprepared> {
+    let shared = relay.shared();
     let proxy = match lease.account.proxy {
         None => None,
-        Some(id) if shared.proxy_rests(id, settlement.relay.now()) => {
-            return Err(Failure::of(Judgement::of(Verdict::Proxy)));
-        }
-        Some(id) => {
-            let known = shared.proxies.load().get(&id).cloned();
-            Some(known.ok_or_else(|| Failure::of(Judgement::of(Verdict::Proxy)))?)
-        }
+        Some(id) if shared.proxy_rests(id, relay.now()) => return Err(Unprepared::Proxy),
+        Some(id) => Some(shared.proxies.load().get(&id).cloned().ok_or(Unprepared::Proxy)?),
     };
-    let prepared = prepare(&settlement.relay, request, lease, strip_thinking).map_err(|error| match error {
-        Unprepared::Account(error) => {
-            tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
-            Failure::of(Judgement::of(Verdict::Server))
-        }
-        Unprepared::Request(error) => own_failure(settlement, &error),
-    })?;
-    for edit in &prepared.edits {
-        settlement.relay.metrics().relay_edits(*edit).inc();
-    }
-    let way = Way {
-        upstream: (upstream::adapter(lease.account.kind).surface)(request.client.dialect),
-        hide_usage: prepared.edits.contains(&"chat.include_usage"),
-    };
+    let prepared = prepare(relay, request, lease, strip_thinking)?;
     let call = OutboundCall {
         account: lease.account.id,
         method: prepared.method,
@@ -176,10 +167,30 @@ fn outbound(settlement: &Settlement, strip_thinking: bool) -> Result<(OutboundCa
         headers: prepared.headers,
         body: prepared.body,
         proxy,
-        connect_timeout: seconds(settlement.settings.connect_s),
-        first_byte_timeout: seconds(settlement.settings.first_byte_s),
+        connect_timeout: seconds(settings.connect_s),
+        first_byte_timeout: seconds(settings.first_byte_s),
     };
-    Ok((call, way))
+    Ok((call, prepared.edits))
+}
+
+/// Builds the call and notes how its answer comes back, or says why this account cannot make it.
+fn ready(settlement: &Settlement, strip_thinking: bool) -> Result<(OutboundCall, Way), Failure> {
+    let Some(lease) = &settlement.lease else { return Err(Failure::of(Judgement::of(Verdict::Server))) };
+    let (relay, request) = (&settlement.relay, &settlement.request);
+    let made = outbound(relay, request, lease, &settlement.settings, strip_thinking);
+    let (call, edits) = made.map_err(|error| match error {
+        Unprepared::Proxy => Failure::of(Judgement::of(Verdict::Proxy)),
+        Unprepared::Account(error) => {
+            tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
+            Failure::of(Judgement::of(Verdict::Server))
+        }
+        Unprepared::Request(error) => own_failure(settlement, &error),
+    })?;
+    for edit in &edits {
+        relay.metrics().relay_edits(*edit).inc();
+    }
+    let upstream = (upstream::adapter(lease.account.kind).surface)(request.client.dialect);
+    Ok((call, Way { upstream, hide_usage: edits.contains(&"chat.include_usage") }))
 }
 
 /// How an answer comes back.
@@ -193,6 +204,8 @@ pub struct Way {
 
 /// Why a call could not be prepared.
 pub enum Unprepared {
+    /// The account's proxy rests after a failure, or is gone.
+    Proxy,
     /// The account's configuration is at fault.
     Account(PrepareError),
     /// The request cannot be said in the account's dialect.
@@ -203,12 +216,7 @@ pub enum Unprepared {
 ///
 /// # Errors
 /// See [`Unprepared`].
-pub fn prepare(
-    relay: &Relay,
-    request: &RelayRequest,
-    lease: &Lease,
-    strip_thinking: bool,
-) -> Result<Outbound, Unprepared> {
+fn prepare(relay: &Relay, request: &RelayRequest, lease: &Lease, strip_thinking: bool) -> Result<Outbound, Unprepared> {
     let adapter = upstream::adapter(lease.account.kind);
     let speaks = (adapter.surface)(request.client.dialect);
     let translated = speaks.dialect != request.client.dialect;

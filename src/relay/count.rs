@@ -12,10 +12,10 @@ use bytes::Bytes;
 
 use super::admit::{self, Plan};
 use super::answer::{Headers, WholeAnswer, id_headers};
-use super::call::{prepare, seconds};
+use super::call::{Unprepared, outbound, seconds};
 use super::{Relay, RelayError, RelayRequest};
 use crate::dialect::count;
-use crate::transport::{OutboundCall, TransportError};
+use crate::transport::TransportError;
 use crate::upstream::{self, AnswerHead};
 
 /// Accounts asked before the estimate is given.
@@ -71,7 +71,11 @@ async fn send(
     request: &RelayRequest,
     lease: &Lease,
 ) -> Result<(Judgement, Option<WholeAnswer>), Judgement> {
-    let outbound = outbound(relay, request, lease).ok_or_else(|| Judgement::of(Verdict::Cancelled))?;
+    // A request that cannot be prepared is no fault of the account: the estimate serves.
+    let (outbound, _) = outbound(relay, request, lease, &relay.settings(), false).map_err(|error| match error {
+        Unprepared::Proxy => Judgement::of(Verdict::Proxy),
+        Unprepared::Account(_) | Unprepared::Request(_) => Judgement::of(Verdict::Cancelled),
+    })?;
     let head = relay.egress().send(outbound).await.map_err(|error| failed(&error))?;
     let (status, headers) = (head.status, head.headers);
     let timeout = seconds(relay.settings().total_s);
@@ -101,25 +105,6 @@ async fn send(
 
 fn failed(error: &TransportError) -> Judgement {
     Judgement::of(if error.is_proxy() { Verdict::Proxy } else { Verdict::Timeout })
-}
-
-fn outbound(relay: &Relay, request: &RelayRequest, lease: &Lease) -> Option<OutboundCall> {
-    let settings = relay.settings();
-    let proxy = match lease.account.proxy {
-        None => None,
-        Some(id) => Some(relay.shared().proxies.load().get(&id).cloned()?),
-    };
-    let prepared = prepare(relay, request, lease, false).ok()?;
-    Some(OutboundCall {
-        account: lease.account.id,
-        method: prepared.method,
-        url: prepared.url,
-        headers: prepared.headers,
-        body: prepared.body,
-        proxy,
-        connect_timeout: seconds(settings.connect_s),
-        first_byte_timeout: seconds(settings.first_byte_s),
-    })
 }
 
 fn report(
