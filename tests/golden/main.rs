@@ -6,6 +6,8 @@ mod captures;
 mod corpus;
 mod decoded;
 mod decoded_corpus;
+#[path = "../support/frames.rs"]
+mod frames;
 mod matrix;
 mod mock;
 mod mock_bedrock;

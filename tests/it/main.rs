@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "../support/frames.rs"]
+mod frames;
 #[path = "../support/recorded.rs"]
 mod recorded;
 mod support;
