@@ -22,6 +22,8 @@ pub struct LeaseEnded {
     pub lease: LeaseId,
     /// What happened; `None` = the worker dropped it without a word (cancelled).
     pub report: Option<Box<AttemptReport>>,
+    /// It never reached a worker: it counts in no rate.
+    pub withdrawn: bool,
 }
 
 /// A granted slot of an account, with everything that an attempt needs to know about it.
@@ -44,19 +46,24 @@ impl Lease {
 
     /// Gives the slot back with what was learnt.
     pub fn finish(mut self, report: AttemptReport) {
-        self.resolve(Some(Box::new(report)));
+        self.resolve(Some(Box::new(report)), false);
     }
 
-    fn resolve(&mut self, report: Option<Box<AttemptReport>>) {
+    /// Gives back a slot that no worker ever had.
+    pub fn withdraw(mut self) {
+        self.resolve(None, true);
+    }
+
+    fn resolve(&mut self, report: Option<Box<AttemptReport>>, withdrawn: bool) {
         if let Some(outbox) = self.outbox.take() {
-            outbox.push(Outcome::Lease(LeaseEnded { account: self.account.id, lease: self.id, report }));
+            outbox.push(Outcome::Lease(LeaseEnded { account: self.account.id, lease: self.id, report, withdrawn }));
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.resolve(None);
+        self.resolve(None, false);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod ports;
 
 pub mod account;
 pub mod billing;
+pub mod fleet;
 pub mod housekeeping;
 pub mod scheduler;
 pub mod settings;

@@ -13,6 +13,7 @@ use crate::domain::money::Nanos;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
+use crate::fleet::ask::{Holdings, News, ReserveAnswer, ReserveAsk, SharedEnd};
 use crate::outbox::Recorded;
 
 /// A port's answer, later.
@@ -144,6 +145,41 @@ pub trait UsageSink: Send + Sync {
 pub trait SettingsStore: Send + Sync {
     /// The settings in force, and a number that changes with them.
     fn load(&self) -> PortFuture<Result<(Settings, i64), PortError>>;
+}
+
+/// What instances share. Every call decides atomically for one owner (an account; a user with all keys; a session), by the
+/// store's own clock; nothing here waits longer than a request may.
+pub trait Fleet: Send + Sync {
+    /// False while the store is known to be away: then it is not even asked.
+    fn is_up(&self) -> bool;
+
+    /// Gives back `ends`, then reserves, in one trip. An error leaves open what was done.
+    fn reserve(&self, ends: Vec<SharedEnd>, ask: ReserveAsk) -> PortFuture<Result<ReserveAnswer, PortError>>;
+
+    /// Gives back. Giving back twice changes nothing.
+    fn end(&self, ends: Vec<SharedEnd>) -> PortFuture<Result<(), PortError>>;
+
+    /// Renews what this instance holds, and takes again what the store has forgotten while there is room. Returns what
+    /// could not be taken again, as indexes into `leases` and `admissions`.
+    fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>>;
+
+    /// Beats this instance's heart and counts the instances that beat.
+    fn beat(&self) -> PortFuture<Result<u32, PortError>>;
+
+    /// Every account's standing, with its version.
+    fn standings(&self) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>>;
+
+    /// Stores a standing over the version `seen` (0 = none). When another instance was faster its version and text come back
+    /// instead of `None`, and nothing is stored.
+    fn save_standing(
+        &self,
+        id: AccountId,
+        seen: i64,
+        text: String,
+    ) -> PortFuture<Result<Option<(i64, String)>, PortError>>;
+
+    /// The next news, for as long as there are any; asked again after each.
+    fn news(&self) -> PortFuture<Option<News>>;
 }
 
 /// Periodic work that needs storage; run by the `HousekeepingActor`.

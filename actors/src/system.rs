@@ -15,10 +15,11 @@ use crate::account::due::DueBoard;
 use crate::billing::BillingHandle;
 use crate::clock::Clock;
 use crate::domain::money::Nanos;
+use crate::fleet::FleetHandle;
 use crate::housekeeping::HousekeepingHandle;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
-use crate::ports::{AccountStore, Chores, PortError, SettingsStore, StoredAccount, UsageSink, Vendor};
+use crate::ports::{AccountStore, Chores, Fleet, PortError, SettingsStore, StoredAccount, UsageSink, Vendor};
 use crate::published::Actors;
 use crate::scheduler::SchedulerHandle;
 use crate::settings::{SettingsHandle, SharedSettings};
@@ -34,6 +35,8 @@ pub use crate::supervise::OnCrashLoop;
 
 /// A stopping engine waits at most this long for usage to reach SQL; what is left is in the journal.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+/// A stopping engine waits at most this long for the shared store to take back what it holds.
+const RETURN_PATIENCE: Duration = Duration::from_secs(1);
 /// A stopping engine waits at most this long for token exchanges: a pair that is not stored is lost, and the account with it.
 const EXCHANGE_PATIENCE: Duration = Duration::from_secs(10);
 /// A starting engine waits at most this long for every account to show itself.
@@ -52,6 +55,8 @@ pub struct Ports {
     pub settings: Arc<dyn SettingsStore>,
     /// Periodic work.
     pub chores: Arc<dyn Chores>,
+    /// What this instance shares with others; `None` where it is alone.
+    pub fleet: Option<Arc<dyn Fleet>>,
 }
 
 /// How the engine runs.
@@ -110,6 +115,8 @@ pub struct Engine {
     pub settings: SettingsHandle,
     /// Periodic jobs.
     pub housekeeping: HousekeepingHandle,
+    /// What this instance holds in the shared store.
+    pub fleet: FleetHandle,
     /// Where guards report; every HTTP worker installs its buffer.
     pub outbox: Outbox,
     /// The engine's time.
@@ -190,6 +197,9 @@ impl Running {
     pub async fn stop(self) {
         self.engine.scheduler.drain();
         self.engine.outbox.flush();
+        if tokio::time::timeout(RETURN_PATIENCE, self.engine.fleet.returned()).await.is_err() {
+            tracing::warn!("the shared store did not take everything back in time; it ends by itself");
+        }
         if tokio::time::timeout(FLUSH_PATIENCE, self.engine.usage.flush()).await.is_err() {
             tracing::warn!("usage could not be stored in time; the journal keeps it for the next start");
         }
@@ -234,6 +244,7 @@ pub async fn launch(
         outbox: wired.engine.outbox.clone(),
         board: Rc::clone(&board),
         counters,
+        share: wired.share,
     });
     let mut wards = Wards::new(deps, Arc::clone(&directory), orders.clone());
     let accounts = stored.len();

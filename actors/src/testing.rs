@@ -2,6 +2,7 @@
 
 mod builders;
 mod engine;
+pub mod fleet;
 mod faults;
 pub mod machines;
 mod ports;

@@ -8,6 +8,7 @@ use super::refresh::TOO_SHORT;
 use super::state::AccountState;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::ask::LeaseAnswer;
 
 impl AccountState {
     /// The scheduler asks for a slot. With a token about to end, the question waits for the next one.
@@ -54,6 +55,18 @@ impl AccountState {
         Some((lease, credential))
     }
 
+    /// The shared store said what all instances hold. Only a refusal is news to those who wait.
+    pub fn on_seen(&mut self, now: Timestamp, answer: &LeaseAnswer) -> Effects {
+        self.cell.ledger.borrow_mut().seen(now, answer);
+        Effects { changed: true, ..Effects::default() }
+    }
+
+    /// A slot came free at another instance.
+    pub fn on_slot_news(&mut self) -> Effects {
+        self.cell.ledger.borrow_mut().slot_freed();
+        Effects { changed: true, ..Effects::default() }
+    }
+
     /// Everything but the credential.
     fn admits(&self, now: Timestamp, ask: &Acquire) -> bool {
         self.is_in_service()
@@ -62,7 +75,7 @@ impl AccountState {
                 s.cooldowns.blocking(now, &ask.model, &ask.family, !ask.pool_floor).is_none()
                     && !s.facts.lacks(now, &ask.model)
             })
-            && self.cell.ledger.borrow_mut().has_room(now, &self.spec, ask)
+            && self.cell.ledger.borrow_mut().has_room(now, &self.spec, ask, &self.share)
     }
 
     fn breaker_passes(&self, now: Timestamp, ask: &Acquire) -> bool {

@@ -10,7 +10,7 @@ use super::deps::AccountDeps;
 use super::effects::{Decided, Effects};
 use super::messages::{
     Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
-    RefreshNow, ReleaseLease, Reload, Reset, Retire, StatusSaved, Tested,
+    RefreshNow, ReleaseLease, Reload, Reset, Retire, Seen, SlotNews, StatusSaved, Tested,
 };
 use super::state::AccountState;
 use crate::domain::settings::Settings;
@@ -99,6 +99,8 @@ macro_rules! hears {
 hears! {
     Acquire => |state, now, settings, ask| state.on_acquire(now, settings, ask);
     Ended => |state, now, settings, Ended(ended)| state.on_ended(now, settings, ended);
+    Seen => |state, now, _, Seen(answer)| state.on_seen(now, &answer);
+    SlotNews => |state, _, _, _| state.on_slot_news();
     Reload => |state, now, settings, Reload(stored)| state.on_reload(now, settings, stored);
     NewerCredential => |state, now, settings, ask| state.on_newer_credential(now, settings, ask);
     RefreshNow => |state, now, settings, ask| state.on_refresh_now(now, settings, ask);

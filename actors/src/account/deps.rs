@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::audience::Audience;
 use super::due::DueBoard;
 use crate::clock::Clock;
+use crate::fleet::Share;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
 use crate::ports::{AccountStore, Vendor};
@@ -29,4 +30,6 @@ pub struct AccountDeps {
     pub board: Rc<DueBoard>,
     /// Event counters.
     pub counters: Counters,
+    /// Which part of a limit this instance may give out.
+    pub share: Share,
 }

@@ -9,13 +9,20 @@ use chrono_tz::Tz;
 
 use super::budget::Budget;
 use super::messages::Acquire;
-use super::view::LeaseInfo;
+use super::view::{LeaseInfo, Missing, Others};
 use crate::domain::account::AccountSpec;
 use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::limit::SlidingWindow;
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
-use crate::domain::time::{MINUTE, Timestamp};
+use crate::domain::time::{MINUTE, SECOND, Timestamp};
+use crate::fleet::Share;
+use crate::fleet::ask::LeaseAnswer;
+
+/// What other instances hold is believed this long.
+const OTHERS: i64 = 5 * SECOND;
+/// News of freed slots can be lost, and tokens come back early: a refusal is believed no longer than this.
+const LOOK_AGAIN: i64 = SECOND;
 
 /// A live lease.
 #[derive(Debug, Clone)]
@@ -31,6 +38,7 @@ pub struct Live {
     /// The attempt probes a half-open breaker.
     pub probe: bool,
     tokens: i64,
+    request_bucket: Option<i64>,
     token_bucket: Option<i64>,
     cost: Nanos,
     day: Timestamp,
@@ -47,6 +55,8 @@ pub struct Ledger {
     zone: Tz,
     seed: u64,
     granted: u32,
+    others: Others,
+    missing: Option<(Missing, Timestamp)>,
 }
 
 impl Ledger {
@@ -61,6 +71,8 @@ impl Ledger {
             zone,
             seed: RandomState::new().hash_one(spec.id),
             granted: 0,
+            others: Others::default(),
+            missing: None,
         };
         ledger.set_limits(now, spec, zone);
         ledger
@@ -82,22 +94,20 @@ impl Ledger {
         self.budget.roll(now, self.reset_minute, self.zone);
     }
 
-    /// True when every limit leaves room for this attempt.
-    pub fn has_room(&mut self, now: Timestamp, spec: &AccountSpec, ask: &Acquire) -> bool {
+    /// True when this instance's share of every limit leaves room for this attempt.
+    pub fn has_room(&mut self, now: Timestamp, spec: &AccountSpec, ask: &Acquire, share: &Share) -> bool {
         self.roll(now);
-        let passes =
-            |window: &Option<SlidingWindow>, cost| window.as_ref().is_none_or(|w| w.wait_for(now.0, cost) == Some(0));
-        let slots = spec.max_concurrency == 0 || self.slots_used() < spec.max_concurrency;
-        let budget =
-            spec.daily_budget.0 == 0 || self.budget.used().saturating_add(ask.cost_estimate) <= spec.daily_budget;
+        let passes = |window: &Option<SlidingWindow>, cost: i64| {
+            window.as_ref().is_none_or(|w| w.used(now.0).saturating_add(cost) <= share.of(w.limit()))
+        };
+        let slots = spec.max_concurrency == 0 || self.slots_used() < share.of_slots(spec.max_concurrency);
+        let budget = Nanos(share.of(spec.daily_budget.0));
+        let budget = budget.0 == 0 || self.budget.used().saturating_add(ask.cost_estimate) <= budget;
         slots && budget && passes(&self.rpm, 1) && passes(&self.tpm, signed(ask.tokens_estimate))
     }
 
     /// Takes a slot and its reservations; the caller has checked [`Self::has_room`].
     pub fn take(&mut self, now: Timestamp, ask: &Acquire) -> LeaseId {
-        if let Some(rpm) = &mut self.rpm {
-            rpm.add(now.0, 1);
-        }
         let tokens = signed(ask.tokens_estimate);
         let live = Live {
             attempt: ask.attempt,
@@ -106,6 +116,7 @@ impl Ledger {
             acquired_at: now,
             probe: ask.probe,
             tokens,
+            request_bucket: self.rpm.as_mut().map(|rpm| rpm.add(now.0, 1)),
             token_bucket: self.tpm.as_mut().map(|tpm| tpm.add(now.0, tokens)),
             cost: ask.cost_estimate,
             day: self.budget.reserve(ask.cost_estimate),
@@ -125,6 +136,44 @@ impl Ledger {
         }
         self.budget.settle(live.day, live.cost, cost.unwrap_or(Nanos::ZERO));
         Some(live)
+    }
+
+    /// As [`Self::end`] for a lease that was never used: its request does not count either.
+    pub fn withdraw(&mut self, now: Timestamp, id: LeaseId) -> Option<Live> {
+        let live = self.end(now, id, Some(0), None)?;
+        if let (Some(rpm), Some(bucket)) = (&mut self.rpm, live.request_bucket) {
+            rpm.correct(bucket, -1);
+        }
+        Some(live)
+    }
+
+    /// The shared store said what all instances hold of the account.
+    pub fn seen(&mut self, now: Timestamp, answer: &LeaseAnswer) {
+        let used = |window: &Option<SlidingWindow>| window.as_ref().map_or(0, |w| w.used(now.0));
+        self.others = Others {
+            slots: answer.slots.saturating_sub(self.slots_used()),
+            requests: answer.requests.saturating_sub(used(&self.rpm)).max(0),
+            tokens: answer.tokens.saturating_sub(used(&self.tpm)).max(0),
+            cost: Nanos(answer.spent.saturating_sub(self.budget.used()).0.max(0)),
+            until: now.plus(OTHERS),
+        };
+        let longest = |missing| if missing == Missing::Budget { i64::MAX } else { LOOK_AGAIN };
+        self.missing = answer.missing.map(|missing| (missing, now.plus(answer.wait_ms.clamp(1, longest(missing)))));
+    }
+
+    /// A slot came free at another instance: what was missing may be there.
+    pub fn slot_freed(&mut self) {
+        self.missing = self.missing.filter(|(missing, _)| *missing == Missing::Budget);
+    }
+
+    /// What other instances hold.
+    pub fn others(&self) -> Others {
+        self.others
+    }
+
+    /// What the shared store had no room for, while that is believed.
+    pub fn missing(&self, now: Timestamp) -> Option<(Missing, Timestamp)> {
+        self.missing.filter(|(_, until)| *until > now)
     }
 
     /// Live leases.

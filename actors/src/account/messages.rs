@@ -9,6 +9,7 @@ use crate::domain::credential::Credential;
 use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::model::Family;
 use crate::domain::money::Nanos;
+use crate::fleet::ask::LeaseAnswer;
 use crate::guard::{Lease, LeaseEnded};
 use crate::ports::{PortError, RefreshError, StoredAccount};
 
@@ -42,6 +43,16 @@ pub struct Acquired {
 /// The account's own check failed: the scheduler's view was old. The view that comes along says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcquireRefused;
+
+/// The shared store said what all instances hold of the account; sent by the fleet's actor after each reservation.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Seen(pub LeaseAnswer);
+
+/// A slot of the account came free at another instance.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct SlotNews;
 
 /// A lease ended; forwarded by the scheduler.
 #[derive(Message, Debug)]

@@ -23,7 +23,11 @@ impl AccountState {
         let report = ended.report.as_deref();
         // Without a report nothing was sent: its estimates are free again. The request count stays, to be safe.
         let (tokens, cost) = report.map_or((Some(0), None), |r| (r.tokens, r.cost));
-        let Some(live) = self.cell.ledger.borrow_mut().end(now, ended.lease, tokens, cost) else { return fx };
+        let live = match ended.withdrawn {
+            true => self.cell.ledger.borrow_mut().withdraw(now, ended.lease),
+            false => self.cell.ledger.borrow_mut().end(now, ended.lease, tokens, cost),
+        };
+        let Some(live) = live else { return fx };
         fx.changed = true;
         self.standing(|s| s.health.touched(now));
         if let Some(report) = report {

@@ -19,6 +19,7 @@ use crate::domain::credential::Credential;
 use crate::domain::id::AccountId;
 use crate::domain::settings::Settings;
 use crate::domain::time::{SECOND, Timestamp};
+use crate::fleet::Share;
 use crate::ports::StoredAccount;
 
 /// Whoever waits for a token waits at most this long: others can serve, and the exchange goes on by itself.
@@ -45,6 +46,8 @@ pub struct AccountState {
     /// When a refused key is tested again, and how often it was.
     pub(super) retest_at: Option<Timestamp>,
     pub(super) gate: Gate,
+    /// Which part of a limit this instance may give out.
+    pub(super) share: Share,
     pub(super) pass: Option<Pass>,
     /// When to knock again at a full gate.
     pub(super) gate_at: Option<Timestamp>,
@@ -75,12 +78,18 @@ impl AccountState {
             probes_started: lives,
             retest_at: None,
             gate,
+            share: Share::default(),
             pass: None,
             gate_at: None,
         };
         state.plan_retest(now);
         state.remember();
         state
+    }
+
+    /// The same account in a fleet: this instance gives out its share of every limit.
+    pub fn sharing(self, share: Share) -> Self {
+        Self { share, ..self }
     }
 
     /// Whose.
@@ -198,6 +207,8 @@ impl AccountState {
             windows: standing.facts.windows(),
             cooldowns: standing.cooldowns.shown(),
             breaker: standing.circuit.state(),
+            others: ledger.others(),
+            missing: ledger.missing(now),
             unsupported: standing.facts.unsupported(),
             last_attempt_ok: standing.last_attempt_ok,
             error_ppm: standing.averages.error_ppm,

@@ -57,6 +57,43 @@ pub enum Breaker {
     },
 }
 
+/// What of an account the shared store had no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A slot.
+    Slots,
+    /// A request of the minute.
+    Rpm,
+    /// Tokens of the minute.
+    Tpm,
+    /// Budget of the day.
+    Budget,
+    /// The place of the one probe of a half-open breaker.
+    Probe,
+}
+
+/// What other instances hold of an account, as the shared store last said. All zero where an instance is alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Live leases.
+    pub slots: u32,
+    /// Requests of the last minute.
+    pub requests: i64,
+    /// Tokens of the last minute.
+    pub tokens: i64,
+    /// Cost of the day.
+    pub cost: Nanos,
+    /// Believed until then.
+    pub until: Timestamp,
+}
+
+impl Others {
+    /// What is still believed.
+    pub fn at(self, now: Timestamp) -> Self {
+        if self.until > now { self } else { Self::default() }
+    }
+}
+
 /// One account, as of one event of its actor.
 #[derive(Debug, Clone)]
 pub struct AccountView {
@@ -86,6 +123,10 @@ pub struct AccountView {
     pub cooldowns: Arc<[Cooldown]>,
     /// Breaker.
     pub breaker: Breaker,
+    /// What other instances hold.
+    pub others: Others,
+    /// What the shared store had no room for, and when asking again may help.
+    pub missing: Option<(Missing, Timestamp)>,
     /// Models that the vendor did not know, and until when that is believed.
     pub unsupported: Arc<[(Arc<str>, Timestamp)]>,
     /// False when the last finished attempt failed.

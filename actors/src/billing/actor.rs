@@ -8,6 +8,8 @@ use super::ledger::Ledger;
 use super::messages::{Admit, AdmitRefused, Admitted, AskLimits, HoldsEnded, PermitsReturned};
 use crate::clock::Clock;
 use crate::domain::time::Timestamp;
+use crate::fleet::messages::{HoldsOver, PermitsOver};
+use crate::fleet::{FleetActor, Share};
 use crate::guard::PermitReturned;
 use crate::handle::Mailbox;
 use crate::kept::Kept;
@@ -34,6 +36,10 @@ pub struct BillingDeps {
     pub outbox: Outbox,
     /// Survives the actor.
     pub ledger: Kept<Ledger>,
+    /// Which part of a limit this instance may give out.
+    pub share: Share,
+    /// Who tells the shared store what came back; `None` where an instance is alone.
+    pub fleet: Option<Mailbox<FleetActor>>,
 }
 
 /// The actor; see the module docs.
@@ -55,7 +61,7 @@ impl BillingActor {
 
     /// A scheduler under repair has no waiters to wake.
     fn tell_freed(&self, freed: &PermitReturned) {
-        let _ = self.deps.scheduler.tell(KeySlotFreed { key: freed.key, user: freed.user });
+        let _ = self.deps.scheduler.tell(KeySlotFreed { key: freed.key, user: freed.user, elsewhere: false });
     }
 
     fn sweep(&self, now: Timestamp) {
@@ -71,7 +77,10 @@ impl Actor for BillingActor {
     type Context = Context<Self>;
     fn started(&mut self, ctx: &mut Self::Context) {
         let now = self.deps.clock.now();
-        self.deps.ledger.with(|ledger| ledger.on_start(now));
+        self.deps.ledger.with(|ledger| {
+            ledger.set_share(self.deps.share.clone());
+            ledger.on_start(now);
+        });
         ctx.run_interval(SWEEP, |actor, _| actor.sweep(actor.deps.clock.now()));
     }
 }
@@ -92,6 +101,9 @@ impl Handler<HoldsEnded> for BillingActor {
         self.deps.mailbox.taken();
         let now = self.deps.clock.now();
         self.deps.ledger.with(|ledger| ended.iter().for_each(|ended| ledger.resolve(ended, now)));
+        if let Some(fleet) = &self.deps.fleet {
+            fleet.record(HoldsOver(ended));
+        }
     }
 }
 
@@ -99,6 +111,9 @@ impl Handler<PermitsReturned> for BillingActor {
     type Result = ();
     fn handle(&mut self, PermitsReturned(returned): PermitsReturned, _: &mut Self::Context) {
         self.deps.mailbox.taken();
+        if let Some(fleet) = &self.deps.fleet {
+            fleet.record(PermitsOver(returned.clone()));
+        }
         for permit in returned {
             if self.deps.ledger.with(|ledger| ledger.give_back(permit)) {
                 self.tell_freed(&permit);

@@ -14,6 +14,7 @@ use crate::domain::limit::RateDimension;
 use crate::domain::route::RefusalReason;
 use crate::domain::settings::Settings;
 use crate::domain::time::{MINUTE, Timestamp};
+use crate::fleet::Share;
 use crate::guard::{Hold, Permit, PermitReturned};
 use crate::outbox::Outbox;
 
@@ -53,15 +54,19 @@ impl Ledger {
         expires: Timestamp,
     ) -> Result<Granted, AdmitRefused> {
         let request = ask.attempt.request;
+        let share = self.share.clone();
         let repeated = self.holds.get(&request).map(|held| held.starts);
         let (key, owner) = self.parties(&ask.key, zone, now);
         let permit = PermitReturned { request, key: key.policy.id, user: key.policy.owner.id };
         if let Some(starts) = repeated {
             return Ok(granted(key, permit, &starts, now));
         }
-        check_rates(key, owner, ask, now)?;
-        check_slots(key, owner)?;
-        check_money(key, ask, zone, now)?;
+        check_rates(key, owner, ask, now, &share)?;
+        check_slots(key, owner, &share)?;
+        // In a fleet others spend too, and the windows may be others' by now: the shared store decides.
+        if !share.is_together() {
+            check_money(key, ask, zone, now)?;
+        }
         let held = take(key, owner, ask, zone, now, expires);
         let answer = granted(key, permit, &held.starts, now);
         self.keep(request, held, Permitted { returned: permit, expires });
@@ -74,23 +79,23 @@ impl Ledger {
     }
 }
 
-fn check_rates(key: &Key, owner: &Owner, ask: &Admit, now: Timestamp) -> Result<(), AdmitRefused> {
+fn check_rates(key: &Key, owner: &Owner, ask: &Admit, now: Timestamp, share: &Share) -> Result<(), AdmitRefused> {
     let limited = |reason, retry_after_ms| Err(AdmitRefused::Limited { reason, retry_after_ms, reset_at: None });
-    match key.rpm.as_ref().map_or(0, |rpm| rpm.wait(now)) {
+    match key.rpm.as_ref().map_or(0, |rpm| rpm.wait(now, share)) {
         0 => {}
         wait => return limited(RefusalReason::RateRequests, Some(wait)),
     }
-    if let Some((reason, wait)) = key.rates.refuses(ask, now) {
+    if let Some((reason, wait)) = key.rates.refuses(ask, now, share) {
         return limited(reason, wait);
     }
-    match owner.rpm.as_ref().map_or(0, |rpm| rpm.wait(now)) {
+    match owner.rpm.as_ref().map_or(0, |rpm| rpm.wait(now, share)) {
         0 => Ok(()),
         wait => limited(RefusalReason::RateRequests, Some(wait)),
     }
 }
 
-fn check_slots(key: &Key, owner: &Owner) -> Result<(), AdmitRefused> {
-    let full = |used: u32, limit: u32| limit > 0 && used >= limit;
+fn check_slots(key: &Key, owner: &Owner, share: &Share) -> Result<(), AdmitRefused> {
+    let full = |used: u32, limit: u32| limit > 0 && used >= share.of_slots(limit);
     if full(key.slots, key.policy.concurrency_limit) {
         return Err(AdmitRefused::KeyBusy);
     }
@@ -141,7 +146,7 @@ fn granted(key: &Key, permit: PermitReturned, starts: &Starts, now: Timestamp) -
 }
 
 /// The money windows that traffic of a platform counts in, in reporting order.
-fn windows_of(platform: Platform) -> impl Iterator<Item = CostWindow> {
+pub(super) fn windows_of(platform: Platform) -> impl Iterator<Item = CostWindow> {
     let counts = move |window: &CostWindow| *window != CostWindow::WeekClaude || platform == Platform::Claude;
     CostWindow::ALL.into_iter().filter(counts)
 }

@@ -12,6 +12,7 @@ use crate::domain::id::{KeyId, RequestId, UserId};
 use crate::domain::key::{KeyPolicy, OwnerPolicy};
 use crate::domain::money::Nanos;
 use crate::domain::time::{HOUR, MINUTE, Timestamp};
+use crate::fleet::Share;
 use crate::guard::PermitReturned;
 
 /// A hold or permit whose guard has not spoken for this long is lost: guards resolve themselves even when dropped, so this
@@ -31,6 +32,8 @@ pub struct Ledger {
     pub(super) holds: HashMap<RequestId, Held>,
     pub(super) permits: HashMap<RequestId, Permitted>,
     pub(super) counts: Counts,
+    /// Which part of a limit this instance may give out.
+    pub(super) share: Share,
     lives: u64,
 }
 
@@ -140,6 +143,11 @@ impl Ledger {
         let owner = self.owners.entry(key.policy.owner.id).or_default();
         owner.adopt(&key.policy.owner, now);
         (key, owner)
+    }
+
+    /// Gives out this share of every limit from now on.
+    pub(super) fn set_share(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// A new life of the actor: what was open before may never be given back.

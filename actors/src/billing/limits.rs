@@ -4,6 +4,7 @@ use super::messages::{Admit, Left};
 use crate::domain::limit::{RateDimension, RateWindow, SlidingWindow, TokenBucket};
 use crate::domain::route::RefusalReason;
 use crate::domain::time::{MINUTE, SECOND, Timestamp};
+use crate::fleet::Share;
 
 /// A request rate: the bucket smooths, the window is the hard cap.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ impl Rpm {
     }
 
     /// Milliseconds until one more request passes; 0 = now.
-    pub(super) fn wait(&self, now: Timestamp) -> i64 {
-        let waits = [self.bucket.wait_for(now.0, 1), self.window.wait_for(now.0, 1)];
+    pub(super) fn wait(&self, now: Timestamp, share: &Share) -> i64 {
+        let waits = [self.bucket.wait_for(now.0, 1), wait_within(&self.window, now, 1, share)];
         waits.into_iter().flatten().max().unwrap_or(MINUTE)
     }
 
@@ -79,25 +80,24 @@ struct Rate {
     window: SlidingWindow,
 }
 
-impl Rate {
-    /// What a request takes from this window; `None` when it does not count here.
-    fn cost_of(&self, ask: &Admit) -> Option<i64> {
-        if self.rule.family.as_ref().is_some_and(|family| *family != ask.family) {
-            return None;
-        }
-        match self.rule.dim {
-            RateDimension::Requests => Some(1),
-            RateDimension::Tokens => Some(i64::try_from(ask.tokens_estimate).unwrap_or(i64::MAX).max(1)),
-            RateDimension::Cost => Some(ask.charge_estimate.0).filter(|cost| *cost > 0),
-        }
+/// What a request takes from a window; `None` when it does not count there.
+pub(super) fn cost_of(rule: &RateWindow, ask: &Admit) -> Option<i64> {
+    if rule.family.as_ref().is_some_and(|family| *family != ask.family) {
+        return None;
     }
+    match rule.dim {
+        RateDimension::Requests => Some(1),
+        RateDimension::Tokens => Some(i64::try_from(ask.tokens_estimate).unwrap_or(i64::MAX).max(1)),
+        RateDimension::Cost => Some(ask.charge_estimate.0).filter(|cost| *cost > 0),
+    }
+}
 
-    const fn reason(&self) -> RefusalReason {
-        match self.rule.dim {
-            RateDimension::Requests => RefusalReason::RateRequests,
-            RateDimension::Tokens => RefusalReason::RateTokens,
-            RateDimension::Cost => RefusalReason::RateCostWindow,
-        }
+/// Why a request is refused by a window of this dimension.
+pub const fn reason(dimension: RateDimension) -> RefusalReason {
+    match dimension {
+        RateDimension::Requests => RefusalReason::RateRequests,
+        RateDimension::Tokens => RefusalReason::RateTokens,
+        RateDimension::Cost => RefusalReason::RateCostWindow,
     }
 }
 
@@ -129,10 +129,10 @@ impl Rates {
     }
 
     /// The first window that a request does not pass: why, and the wait that helps (`None` = none does).
-    pub(super) fn refuses(&self, ask: &Admit, now: Timestamp) -> Option<(RefusalReason, Option<i64>)> {
+    pub(super) fn refuses(&self, ask: &Admit, now: Timestamp, share: &Share) -> Option<(RefusalReason, Option<i64>)> {
         self.rates.iter().find_map(|rate| {
-            let wait = rate.window.wait_for(now.0, rate.cost_of(ask)?);
-            (wait != Some(0)).then(|| (rate.reason(), wait))
+            let wait = wait_within(&rate.window, now, cost_of(&rate.rule, ask)?, share);
+            (wait != Some(0)).then(|| (reason(rate.rule.dim), wait))
         })
     }
 
@@ -140,7 +140,7 @@ impl Rates {
     pub(super) fn take(&mut self, ask: &Admit, now: Timestamp) -> Vec<Reserved> {
         let mut reserved = Vec::new();
         for rate in &mut self.rates {
-            if let Some(amount) = rate.cost_of(ask) {
+            if let Some(amount) = cost_of(&rate.rule, ask) {
                 let bucket = rate.window.add(now.0, amount);
                 reserved.push(Reserved { window: rate.id, dimension: rate.rule.dim, bucket, amount });
             }
@@ -178,6 +178,12 @@ impl Rates {
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         self.rates.iter().all(|rate| rate.window.used(now.0) == 0)
     }
+}
+
+/// The wait until `cost` fits into this instance's share of a window; `None` = never.
+fn wait_within(window: &SlidingWindow, now: Timestamp, cost: i64, share: &Share) -> Option<i64> {
+    let spared = window.limit() - share.of(window.limit());
+    window.wait_for(now.0, cost.saturating_add(spared))
 }
 
 fn left(window: &SlidingWindow, now: Timestamp) -> Left {

@@ -12,12 +12,13 @@
 mod actor;
 mod admission;
 pub mod ledger;
-mod limits;
+pub(crate) mod limits;
 #[cfg(any(test, feature = "testing"))]
 pub mod machine;
 pub mod messages;
 mod money;
 mod resolution;
+pub mod shared;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -129,6 +129,16 @@ word_setting! {
 }
 
 word_setting! {
+    /// What happens to requests against a money limit while the shared store is away.
+    OnStoreFailure {
+        /// Refuse with 503.
+        Closed = "closed",
+        /// Served up to `billing.fail_open_limit_nanos` per key.
+        Open = "open",
+    }
+}
+
+word_setting! {
     /// What happens to a request for a model without a price.
     UnknownModel {
         /// 400 `model_not_priced`.
@@ -262,6 +272,8 @@ settings! {
     "billing.service_rate_ppm.codex" codex_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Codex accounts, in ppm";
     "billing.service_rate_ppm.azure" azure_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Azure accounts, in ppm";
     "billing.service_rate_ppm.droid" droid_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of charges served by Droid accounts, in ppm";
+    "billing.on_store_failure" on_store_failure: OnStoreFailure = OnStoreFailure::Closed, 0..=0, "closed or open: requests against a money limit while the shared store is away";
+    "billing.fail_open_limit_nanos" fail_open_limit_nanos: i64 = 0, 0..=1_000_000_000_000, "What one key may hold while the shared store is away and failure is open, in nano-USD";
     "billing.unknown_model" unknown_model: UnknownModel = UnknownModel::Block, 0..=0, "block or free: requests for a model without a price";
     "hold.output_cap" hold_output_cap: i64 = 8_192, 256..=1_000_000, "Output tokens that a hold reserves at most";
     "disconnect.drain_s" drain_s: i64 = 60, 0..=3_600, "Longest drain after the client left, in s";

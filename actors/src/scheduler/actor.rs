@@ -10,11 +10,13 @@ use tokio::time::Instant;
 
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::book::LeaseOver;
+use crate::fleet::messages::LeasesOver;
 
 use super::SchedulerDeps;
 use super::messages::{
-    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue, Route,
-    RouteAll, ViewChanged,
+    AccountGone, AccountRestarted, AcquireDecided, AdmitDecided, Inquiry, KeySlotFreed, LeasesEnded, LeaveQueue,
+    ReserveDecided, Route, RouteAll, ViewChanged,
 };
 use super::pending::{Effect, Effects, Turn};
 use super::state::State;
@@ -32,7 +34,7 @@ impl SchedulerActor {
     /// An empty scheduler; accounts announce themselves when it starts.
     pub fn new(deps: SchedulerDeps) -> Self {
         let salt = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0);
-        Self { state: State::new(salt), deps, started: Instant::now(), timer: None }
+        Self { state: State::new(salt).in_fleet(deps.fleet.is_some()), deps, started: Instant::now(), timer: None }
     }
 
     fn turn<'a>(&self, settings: &'a Settings) -> Turn<'a> {
@@ -77,7 +79,19 @@ impl SchedulerActor {
                     return Some(self.state.on_acquire_undelivered(turn, attempt, account));
                 }
             }
-            Effect::Ended(ended) => self.deps.mail.ended(ended),
+            Effect::Reserve(reserve) => {
+                let attempt = reserve.attempt;
+                let undelivered = self.deps.fleet.as_ref().is_none_or(|fleet| fleet.tell(*reserve).is_err());
+                if undelivered {
+                    return Some(self.state.on_reserve_undelivered(turn, attempt));
+                }
+            }
+            Effect::Ended(ended) => {
+                if let Some(fleet) = &self.deps.fleet {
+                    fleet.record(LeasesOver(vec![LeaseOver::of(&ended)]));
+                }
+                self.deps.mail.ended(ended);
+            }
             // An asker that has gone leaves the answer to be dropped, and its guards give everything back.
             Effect::Reply(reply, answer) => drop(reply.send(*answer)),
         }
@@ -146,6 +160,8 @@ hears! {
     AccountGone(account) => AccountGone, |state, turn| state.on_account_gone(turn, account);
     AccountRestarted(account) => AccountRestarted, |state, turn| state.on_account_restarted(turn, account);
     LeasesEnded(batch) => LeasesEnded, |state, turn| state.on_leases_ended(turn, batch);
-    KeySlotFreed { key, user } => KeySlotFreed, |state, turn| state.on_key_slot_freed(turn, key, user);
+    KeySlotFreed { key, user, elsewhere } => KeySlotFreed,
+        |state, turn| state.on_key_slot_freed(turn, key, user, elsewhere);
+    ReserveDecided { attempt, outcome } => ReserveDecided, |state, turn| state.on_reserve_decided(turn, attempt, outcome);
     inquiry => Inquiry, |state, turn| state.on_inquiry(turn, inquiry);
 }

@@ -13,6 +13,7 @@ use super::stats::{Line, WaitEnd};
 impl State {
     pub(super) fn ask_admission(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
         pending.phase = Phase::Admitting(turn.now);
+        pending.shared_line_until = None;
         self.out.extend(pending.admit().map(|admit| Effect::Admit(Box::new(admit))));
         self.hold(pending);
     }
@@ -64,16 +65,30 @@ impl State {
         self.finish(turn)
     }
 
-    /// A slot of a key and of its owner came free.
-    pub(super) fn on_key_slot_freed(&mut self, turn: &Turn<'_>, key: KeyId, user: UserId) -> Effects {
+    /// A slot of a key and of its owner came free. Those whom the shared store refused hear of it from there: asking
+    /// before would only be refused again.
+    pub(super) fn on_key_slot_freed(&mut self, turn: &Turn<'_>, key: KeyId, user: UserId, elsewhere: bool) -> Effects {
         for lane in self.queue.slots.turns() {
             let Some(head) = self.queue.slots.head(lane).and_then(|id| self.pending.get(&id)) else { continue };
+            if !elsewhere && head.shared_line_until.is_some_and(|until| until > turn.now) {
+                continue;
+            }
             // Also a head that lined up behind one that missed the key's slot may miss only the owner's by now.
             if lane == key || head.request.key.owner.id == user {
                 self.ask_head(turn, lane);
             }
         }
         self.finish(turn)
+    }
+
+    /// Looks again at lines that wait for slots of other instances.
+    pub(super) fn ask_shared_lines(&mut self, turn: &Turn<'_>) {
+        for lane in self.queue.slots.turns() {
+            let head = self.queue.slots.head(lane).and_then(|id| self.pending.get(&id));
+            if head.and_then(|head| head.shared_line_until).is_some_and(|until| until <= turn.now) {
+                self.ask_head(turn, lane);
+            }
+        }
     }
 
     /// Asks the billing actor again for the first in a key's line.

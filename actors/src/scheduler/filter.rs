@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::account::view::{Breaker, Cooldown, CredentialState};
+use crate::account::view::{Breaker, Cooldown, CredentialState, Missing};
 use crate::domain::account::{AccountSpec, AccountStatus, Visibility};
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::route::{Endpoint, RouteRequest};
@@ -251,23 +251,40 @@ fn barrier(spec: &AccountSpec, window: &WindowSnapshot) -> Option<Barrier> {
     (spec.pause_on_warning && window.status == Some(WindowStatus::AllowedWarning)).then_some(Barrier::Warned)
 }
 
-/// Rows 13–15: our own limits.
+/// Rows 13–15: our own limits. What other instances hold is a hint that ranks; it excludes only where the shared store has
+/// just said that nothing is left.
 fn limits(member: &Member, ask: &Ask<'_>, rates: &Rates) -> Option<Excluded> {
     let (view, request, now) = (&*member.view, ask.request, ask.now);
+    let others = view.others.at(now);
     let budget = view.spec.daily_budget.0;
     if budget > 0 && budget_used(view, now).saturating_add(request.cost_estimate.0) > budget {
         return Some(Excluded::hard(Exclusion::BudgetExhausted, Some(view.budget_resets_at).filter(|end| *end > now)));
     }
-    if let Some(rpm) = view.rpm.as_ref().filter(|rpm| rates.requests + 1 > rpm.limit()) {
+    if let Some(rpm) = view.rpm.as_ref().filter(|rpm| rates.requests - others.requests + 1 > rpm.limit()) {
         return Some(rate(Exclusion::RpmExhausted, rpm.wait_for(now.0, 1), now));
     }
     let tokens = i64::try_from(request.tokens_estimate).unwrap_or(i64::MAX);
-    if let Some(tpm) = view.tpm.as_ref().filter(|tpm| rates.tokens.saturating_add(tokens) > tpm.limit()) {
+    let own = rates.tokens - others.tokens;
+    if let Some(tpm) = view.tpm.as_ref().filter(|tpm| own.saturating_add(tokens) > tpm.limit()) {
         return Some(rate(Exclusion::TpmExhausted, tpm.wait_for(now.0, tokens), now));
     }
     let limit = view.spec.max_concurrency;
-    let full = limit > 0 && view.slots_used.saturating_add(member.mirror) >= limit;
-    full.then(|| Excluded::momentary(Exclusion::ConcurrencyFull, None))
+    if limit > 0 && view.slots_used.saturating_add(member.mirror) >= limit {
+        return Some(Excluded::momentary(Exclusion::ConcurrencyFull, None));
+    }
+    view.missing.filter(|(_, until)| *until > now).map(|(missing, until)| shared(missing, until))
+}
+
+/// Held by other instances.
+fn shared(missing: Missing, until: Timestamp) -> Excluded {
+    let until = Some(until);
+    match missing {
+        Missing::Slots => Excluded::momentary(Exclusion::ConcurrencyFull, until),
+        Missing::Rpm => Excluded::momentary(Exclusion::RpmExhausted, until),
+        Missing::Tpm => Excluded::momentary(Exclusion::TpmExhausted, until),
+        Missing::Probe => Excluded::momentary(Exclusion::ProbeInFlight, until),
+        Missing::Budget => Excluded::hard(Exclusion::BudgetExhausted, until),
+    }
 }
 
 /// A rate that refills is momentary; a request larger than the whole window never passes.

@@ -139,7 +139,7 @@ pub fn headroom(view: &AccountView, context: &HeadroomContext<'_>) -> Headroom {
 /// What the account's rate windows hold now, read once per evaluation because reading sums their buckets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rates {
-    /// Requests of the last minute.
+    /// Requests of the last minute, over all instances as far as known.
     pub(super) requests: i64,
     /// Tokens of the last minute.
     pub(super) tokens: i64,
@@ -147,8 +147,9 @@ pub(super) struct Rates {
 
 impl Rates {
     pub(super) fn of(view: &AccountView, now: Timestamp) -> Self {
-        let used = |window: &Option<SlidingWindow>| window.as_ref().map_or(0, |w| w.used(now.0));
-        Self { requests: used(&view.rpm), tokens: used(&view.tpm) }
+        let used = |window: &Option<SlidingWindow>, others: i64| window.as_ref().map_or(0, |w| w.used(now.0) + others);
+        let others = view.others.at(now);
+        Self { requests: used(&view.rpm, others.requests), tokens: used(&view.tpm, others.tokens) }
     }
 }
 
@@ -176,9 +177,9 @@ pub(super) fn visit(
     rates: &Rates,
     mut score: impl FnMut(DimensionScore),
 ) {
-    let spec = &view.spec;
+    let (spec, others) = (&view.spec, view.others.at(context.now));
     if spec.max_concurrency > 0 {
-        let used = i64::from(view.slots_used) + i64::from(context.unconfirmed);
+        let used = i64::from(view.slots_used) + i64::from(context.unconfirmed) + i64::from(others.slots);
         score(uncorrected(Dimension::Concurrency, used, i64::from(spec.max_concurrency)));
     }
     if let Some(rpm) = &view.rpm {
@@ -188,7 +189,8 @@ pub(super) fn visit(
         score(uncorrected(Dimension::Tpm, rates.tokens, tpm.limit()));
     }
     if spec.daily_budget.0 > 0 {
-        let plain = uncorrected(Dimension::BudgetDay, budget_used(view, context.now), spec.daily_budget.0);
+        let used = budget_used(view, context.now).saturating_add(others.cost.0);
+        let plain = uncorrected(Dimension::BudgetDay, used, spec.daily_budget.0);
         let reset_in = view.budget_resets_at.remaining(context.now);
         score(corrected(plain, reset_in, DAY, context.min_time_left_ppm));
     }

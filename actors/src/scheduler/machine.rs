@@ -13,6 +13,7 @@ use crate::domain::id::{AccountId, AttemptId, KeyId, UserId};
 use crate::domain::route::{Refusal, RouteRequest};
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::messages::{Reserve, Reserved};
 use crate::guard::LeaseEnded;
 
 /// What the scheduler wants done.
@@ -22,6 +23,8 @@ pub enum Deed {
     Admit(Box<Admit>),
     /// Ask an account.
     Acquire(AccountId, Acquire),
+    /// Ask the fleet's actor.
+    Reserve(Box<Reserve>),
     /// Tell an account.
     Ended(LeaseEnded),
     /// Answer a worker.
@@ -42,6 +45,7 @@ impl From<Effects> for Deeds {
         let deed = |effect| match effect {
             Effect::Admit(admit) => Deed::Admit(admit),
             Effect::Acquire(account, acquire) => Deed::Acquire(account, acquire),
+            Effect::Reserve(reserve) => Deed::Reserve(reserve),
             Effect::Ended(ended) => Deed::Ended(ended),
             Effect::Reply(reply, answer) => Deed::Reply(reply, answer),
         };
@@ -68,6 +72,11 @@ impl SchedulerMachine {
     /// An empty scheduler.
     pub fn new(salt: u32) -> Self {
         Self(State::new(salt))
+    }
+
+    /// One of several instances: what it grants must be confirmed.
+    pub fn in_fleet(self) -> Self {
+        Self(self.0.in_fleet(true))
     }
 
     /// Attempts that have no answer yet, or wait for one that nobody wants any more.
@@ -104,7 +113,9 @@ impl SchedulerMachine {
         /// Leases ended.
         on_leases_ended(batch: Vec<LeaseEnded>) = on_leases_ended(batch);
         /// A slot of a key came free.
-        on_key_slot_freed(key: KeyId, user: UserId) = on_key_slot_freed(key, user);
+        on_key_slot_freed(key: KeyId, user: UserId, elsewhere: bool) = on_key_slot_freed(key, user, elsewhere);
+        /// The fleet's actor answered.
+        on_reserve_decided(attempt: AttemptId, outcome: Reserved) = on_reserve_decided(attempt, outcome);
         /// Time has passed.
         on_tick() = on_tick();
         /// The system stops.

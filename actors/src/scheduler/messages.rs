@@ -13,6 +13,7 @@ use crate::account::view::AccountView;
 use crate::billing::messages::{AdmitRefused, Admitted};
 use crate::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
 use crate::domain::route::{Refusal, RouteRequest, SessionHash};
+use crate::fleet::messages::Reserved;
 use crate::guard::LeaseEnded;
 
 /// A worker asks for one attempt. When the asker has gone, the reply is dropped and its guards give everything back.
@@ -86,6 +87,18 @@ pub struct KeySlotFreed {
     pub key: KeyId,
     /// Its owner.
     pub user: UserId,
+    /// Another instance gave it back: those whom the shared store refused may try again.
+    pub elsewhere: bool,
+}
+
+/// The fleet's actor decided a confirmation that the scheduler asked for.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReserveDecided {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// What became of it.
+    pub outcome: Reserved,
 }
 
 /// A question or command of the management API, the metrics or the shutdown. An answer whose asker has gone is dropped.

@@ -3,7 +3,7 @@
 //! *Owns* pool membership, the last view of every account, its own unconfirmed reservations (the mirror), sticky
 //! bindings, the wait list, the retry budget and the decision records.
 //! *Hears* `Route` and `LeaveQueue` from workers, `AdmitDecided` and `KeySlotFreed` from the billing actor,
-//! `AcquireDecided` and `ViewChanged` from accounts, `AccountRestarted` and `AccountGone` from their supervisor,
+//! `AcquireDecided` and `ViewChanged` from accounts, `ReserveDecided` from the fleet's actor, `AccountRestarted` and `AccountGone` from their supervisor,
 //! `LeasesEnded` from the outboxes, and `Inquiry` from the management API and the metrics.
 //! *Tells* the billing actor `Admit`, accounts `Acquire` and `Ended`, and the asker its `Grant` or `Refusal`.
 //! *Never* waits in a handler, touches SQL or the network, or decides twice for one attempt: the account in the lease is
@@ -27,6 +27,7 @@ mod pending;
 mod state;
 
 mod admitting;
+mod confirming;
 mod refuse;
 mod select;
 mod waiting;
@@ -64,6 +65,7 @@ use crate::domain::id::{AccountId, AttemptId, KeyId, RequestId};
 use crate::domain::route::{DecisionNotes, Refusal, RefusalReason, RouteRequest, SessionHash};
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::FleetActor;
 use crate::guard::{Hold, Lease, LeaseEnded, Permit};
 use crate::handle::Mailbox;
 use crate::outbox::Outbox;
@@ -127,6 +129,8 @@ pub struct SchedulerDeps {
     pub mail: Arc<dyn AccountMail>,
     /// Told whether requests wait.
     pub outbox: Outbox,
+    /// Who confirms what is granted; `None` where an instance is alone.
+    pub fleet: Option<Mailbox<FleetActor>>,
 }
 
 /// A binding of a session, as the management API shows it.

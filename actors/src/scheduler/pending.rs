@@ -9,9 +9,11 @@ use crate::domain::key::BindingTarget;
 use crate::domain::route::{Refusal, RouteRequest, StickyResult};
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::messages::Reserve;
 use crate::guard::LeaseEnded;
 
 use super::budget::PoolKey;
+use super::confirming::Confirming;
 use super::explain::{DecisionRecord, StickyTrace};
 use super::filter::{Ask, Reach};
 use super::stats::Line;
@@ -36,6 +38,8 @@ pub(super) enum Effect {
     Admit(Box<Admit>),
     /// Ask an account.
     Acquire(AccountId, Acquire),
+    /// Ask the shared store.
+    Reserve(Box<Reserve>),
     /// Tell an account.
     Ended(LeaseEnded),
     /// Answer.
@@ -60,6 +64,8 @@ pub(super) enum Phase {
     Admitting(Timestamp),
     /// This account was asked.
     Acquiring(AccountId),
+    /// The shared store was asked at this moment.
+    Confirming(Timestamp),
     /// In a line.
     Waiting,
 }
@@ -110,6 +116,14 @@ pub(super) struct Pending {
     pub(super) refused: Vec<(AccountId, Timestamp)>,
     /// The decision under way.
     pub(super) record: Option<Box<DecisionRecord>>,
+    /// What waits for the shared store.
+    pub(super) confirming: Option<Confirming>,
+    /// The shared store has taken the admission.
+    pub(super) confirmed: bool,
+    /// Decisions made anew because the world changed under them.
+    pub(super) tries: u8,
+    /// Waits for slots that other instances hold; looked at again then.
+    pub(super) shared_line_until: Option<Timestamp>,
 }
 
 impl Pending {
@@ -130,6 +144,10 @@ impl Pending {
             unaffordable: Vec::new(),
             refused: Vec::new(),
             record: None,
+            confirming: None,
+            confirmed: false,
+            tries: 0,
+            shared_line_until: None,
         }
     }
 
@@ -191,6 +209,7 @@ impl Pending {
 
     /// Undoes the admission of a request that gets no account: it counts in no rate (`access.md` §10).
     pub(super) fn withdraw(&mut self) {
+        self.confirmed = false;
         if let Some(Admission { hold, .. }) = self.admission.take() {
             hold.withdraw();
         }

@@ -46,6 +46,10 @@ pub(super) struct State {
     pub(super) next_sweep: Option<Timestamp>,
     /// Until then accounts may still be announcing themselves: nobody is refused for want of one.
     pub(super) incomplete_until: Option<Timestamp>,
+    /// What is granted here must be confirmed by the shared store.
+    in_fleet: bool,
+    /// Tells admissions of one request from each other.
+    pub(super) tickets: u64,
     waiting: bool,
     ids: DecisionIds,
 }
@@ -69,6 +73,11 @@ impl State {
     /// An empty scheduler; `salt` tells its decisions from those of other instances.
     pub(super) fn new(salt: u32) -> Self {
         Self { ids: DecisionIds { salt, count: 0 }, ..Self::default() }
+    }
+
+    /// The same scheduler as one of several instances.
+    pub(super) fn in_fleet(self, in_fleet: bool) -> Self {
+        Self { in_fleet, ..self }
     }
 
     /// The scheduler starts, maybe after a panic, and its accounts announce themselves.
@@ -116,6 +125,7 @@ impl State {
         if let Some(pending) = asked.then(|| self.pending.remove(&attempt)).flatten() {
             match result {
                 _ if pending.abandoned() => self.drop_abandoned(turn, pending),
+                Ok(acquired) if self.in_fleet => self.confirm(turn, pending, acquired),
                 Ok(acquired) => self.grant(turn, pending, acquired),
                 Err(AcquireRefused) => self.next_candidate(turn, pending, account),
             }
@@ -245,7 +255,7 @@ impl State {
     }
 
     /// The account did not grant: the next one is asked.
-    fn next_candidate(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, account: AccountId) {
+    pub(super) fn next_candidate(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, account: AccountId) {
         if let Some(session) = sticky_session(&pending.request)
             && matches!(pending.sticky.result, StickyResult::Miss | StickyResult::Escaped(_))
         {
@@ -267,7 +277,7 @@ impl State {
         }
     }
 
-    fn grant(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, acquired: Acquired) {
+    pub(super) fn grant(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>, acquired: Acquired) {
         let elapsed_us = pending.elapsed_us(turn);
         self.end_wait(turn, &mut pending, WaitEnd::Served);
         let Some(mut record) = pending.record.take() else { return };

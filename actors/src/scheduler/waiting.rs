@@ -65,7 +65,8 @@ impl State {
     pub(super) fn wait_for_slot(&mut self, turn: &Turn<'_>, pending: Box<Pending>, line: Line) {
         let refusal = match self.may_enter(turn, &pending, line) {
             Ok(()) if pending.request.may_wait && !pending.timed_out => {
-                return self.enter(turn, pending, line, None, None);
+                let chance = pending.shared_line_until;
+                return self.enter(turn, pending, line, chance, None);
             }
             Ok(()) => no_slot(line),
             Err(refusal) => refusal,
@@ -220,6 +221,7 @@ impl State {
     pub(super) fn on_tick(&mut self, turn: &Turn<'_>) -> Effects {
         if self.next_due.is_some_and(|due| due <= turn.now) {
             self.end_session_waits(turn);
+            self.ask_shared_lines(turn);
             self.serve(turn, None);
             self.give_up(turn);
             let waits = self.queue.slots.everyone().into_iter().chain(self.queue.pool.everyone());
@@ -270,7 +272,7 @@ impl State {
             .pending
             .values()
             .filter(|p| match p.phase {
-                Phase::Admitting(since) => turn.now.since(since) >= ADMISSION_LOST_MS,
+                Phase::Admitting(since) | Phase::Confirming(since) => turn.now.since(since) >= ADMISSION_LOST_MS,
                 Phase::Acquiring(_) => p.reply.is_some() && p.request.deadline <= turn.now,
                 Phase::Waiting => false,
             })

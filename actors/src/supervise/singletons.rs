@@ -23,6 +23,8 @@ pub enum Singleton {
     Billing,
     /// Usage on its way to SQL.
     Usage,
+    /// What instances share; only in a fleet.
+    Fleet,
     /// Chooses accounts.
     Scheduler,
     /// Timers.
@@ -31,7 +33,8 @@ pub enum Singleton {
 
 impl Singleton {
     /// In the order in which they start; they stop in reverse.
-    pub const ALL: [Self; 5] = [Self::Settings, Self::Billing, Self::Usage, Self::Scheduler, Self::Housekeeping];
+    pub const ALL: [Self; 6] =
+        [Self::Settings, Self::Billing, Self::Usage, Self::Fleet, Self::Scheduler, Self::Housekeeping];
 
     /// Metric label.
     pub const fn label(self) -> &'static str {
@@ -39,6 +42,7 @@ impl Singleton {
             Self::Settings => "settings",
             Self::Billing => "billing",
             Self::Usage => "usage",
+            Self::Fleet => "fleet",
             Self::Scheduler => "scheduler",
             Self::Housekeeping => "housekeeping",
         }

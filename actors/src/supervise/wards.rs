@@ -184,7 +184,8 @@ impl Wards {
         let now = self.deps.clock.now();
         let settings = self.deps.settings.load();
         let last = ward.cell.last_known.borrow().clone();
-        let state = AccountState::new(now, &settings, stored, Rc::clone(&ward.cell), self.gate.clone());
+        let state = AccountState::new(now, &settings, stored, Rc::clone(&ward.cell), self.gate.clone())
+            .sharing(self.deps.share.clone());
         self.deps.audience.changed(Box::new(state.view(now)));
         ward.cell.last_known.replace(last);
     }
@@ -194,7 +195,8 @@ impl Wards {
         let now = self.deps.clock.now();
         ward.lives.born(now);
         let settings = self.deps.settings.load();
-        let state = AccountState::new(now, &settings, stored, Rc::clone(&ward.cell), self.gate.clone());
+        let state = AccountState::new(now, &settings, stored, Rc::clone(&ward.cell), self.gate.clone())
+            .sharing(self.deps.share.clone());
         let actor = AccountActor::new(state, Rc::clone(&self.deps), ward.mailbox.clone());
         let orders = self.orders.clone();
         ward.mailbox.start_watched(actor, move || {

@@ -15,6 +15,7 @@ use crate::account::view::AccountView;
 use crate::billing::{BillingActor, BillingDeps, BillingHandle};
 use crate::clock::Clock;
 use crate::domain::id::AccountId;
+use crate::fleet::{FleetActor, FleetDeps, FleetHandle, Share};
 use crate::guard::LeaseEnded;
 use crate::handle::Mailbox;
 use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandle, TakeKept};
@@ -36,6 +37,7 @@ pub(super) struct Wired {
     pub(super) engine: Engine,
     pub(super) singletons: Singletons,
     pub(super) scheduler: Arc<SchedulerEar>,
+    pub(super) share: Share,
     /// Closes every mailbox, in reverse order of start.
     pub(super) close: Box<dyn FnOnce()>,
 }
@@ -46,6 +48,7 @@ struct Boxes {
     settings: Mailbox<SettingsActor>,
     billing: Mailbox<BillingActor>,
     usage: Mailbox<UsageActor>,
+    fleet: Mailbox<FleetActor>,
     scheduler: Mailbox<SchedulerActor>,
     housekeeping: Mailbox<HousekeepingActor>,
 }
@@ -104,6 +107,8 @@ pub(super) fn wire(
     let on_crash_loop = Arc::clone(&config.on_crash_loop);
     let mut singletons = Singletons::new(clock.clone(), counters.clone(), orders.clone(), config.crash, on_crash_loop);
     let (ledger, queue, book) = (Kept::default(), Kept::default(), Kept::default());
+    let (share, holdings) = (Share::default(), Kept::default());
+    let fleet = ports.fleet.as_ref().map(|_| boxes.fleet.clone());
 
     let deps = SettingsDeps {
         mailbox: boxes.settings.clone(),
@@ -118,6 +123,8 @@ pub(super) fn wire(
         scheduler: boxes.scheduler.clone(),
         outbox: outbox.clone(),
         ledger: ledger.clone(),
+        share: share.clone(),
+        fleet: fleet.clone(),
     };
     singletons.start(Singleton::Billing, starter(&boxes.billing, move || BillingActor::new(deps.clone())));
     let deps = UsageDeps {
@@ -128,6 +135,19 @@ pub(super) fn wire(
         queue: queue.clone(),
     };
     singletons.start(Singleton::Usage, starter(&boxes.usage, move || UsageActor::new(deps.clone())));
+    if let Some(store) = &ports.fleet {
+        let deps = FleetDeps {
+            clock: clock.clone(),
+            settings: Arc::clone(settings),
+            mailbox: boxes.fleet.clone(),
+            scheduler: boxes.scheduler.clone(),
+            accounts: Arc::clone(directory),
+            store: Arc::clone(store),
+            share: share.clone(),
+            book: holdings.clone(),
+        };
+        singletons.start(Singleton::Fleet, starter(&boxes.fleet, move || FleetActor::new(deps.clone())));
+    }
     let deps = SchedulerDeps {
         clock: clock.clone(),
         settings: Arc::clone(settings),
@@ -135,6 +155,7 @@ pub(super) fn wire(
         billing: boxes.billing.clone(),
         mail: Arc::clone(directory) as Arc<dyn AccountMail>,
         outbox: outbox.clone(),
+        fleet,
     };
     singletons.start(Singleton::Scheduler, starter(&boxes.scheduler, move || SchedulerActor::new(deps.clone())));
     let scheduler = SchedulerHandle::new(boxes.scheduler.clone());
@@ -155,12 +176,13 @@ pub(super) fn wire(
         usage: UsageHandle::new(boxes.usage.clone(), queue, clock.clone()),
         settings: SettingsHandle::new(boxes.settings.clone(), Arc::clone(settings)),
         housekeeping: HousekeepingHandle::new(boxes.housekeeping.clone(), book),
+        fleet: FleetHandle::new(holdings, share.clone()),
         outbox,
         clock: clock.clone(),
-        actors: gauges(&boxes, directory),
+        actors: gauges(&boxes, directory, ports.fleet.is_some()),
     };
     let ear = Arc::new(SchedulerEar(boxes.scheduler.clone()));
-    Wired { engine, singletons, scheduler: ear, close: closer(boxes, Arc::clone(directory)) }
+    Wired { engine, singletons, scheduler: ear, share, close: closer(boxes, Arc::clone(directory)) }
 }
 
 fn starter<A: Actor<Context = Context<A>>>(mailbox: &Mailbox<A>, factory: impl Fn() -> A + 'static) -> Starter {
@@ -168,11 +190,14 @@ fn starter<A: Actor<Context = Context<A>>>(mailbox: &Mailbox<A>, factory: impl F
     Rc::new(move |ended| mailbox.start_watched(factory(), ended))
 }
 
-fn gauges(boxes: &Boxes, directory: &Arc<Directory>) -> Actors {
+fn gauges(boxes: &Boxes, directory: &Arc<Directory>, in_fleet: bool) -> Actors {
     let mut actors = Actors::new(Arc::clone(directory));
     actors.add(Singleton::Settings.label(), QUIET, &boxes.settings);
     actors.add(Singleton::Billing.label(), MAILBOX_EXPECTED, &boxes.billing);
     actors.add(Singleton::Usage.label(), MAILBOX_EXPECTED, &boxes.usage);
+    if in_fleet {
+        actors.add(Singleton::Fleet.label(), MAILBOX_EXPECTED, &boxes.fleet);
+    }
     actors.add(Singleton::Scheduler.label(), MAILBOX_EXPECTED, &boxes.scheduler);
     actors.add(Singleton::Housekeeping.label(), QUIET, &boxes.housekeeping);
     actors
@@ -183,6 +208,7 @@ fn closer(boxes: Boxes, directory: Arc<Directory>) -> Box<dyn FnOnce()> {
         boxes.housekeeping.close();
         directory.all().into_iter().for_each(|(_, mailbox)| mailbox.close());
         boxes.scheduler.close();
+        boxes.fleet.close();
         boxes.usage.close();
         boxes.billing.close();
         boxes.settings.close();

@@ -148,5 +148,5 @@ pub fn report(verdict: Verdict, started_at: Timestamp, finished_at: Timestamp) -
 
 /// The end of a lease with a report.
 pub fn lease_ended(account: i64, lease: LeaseId, report: AttemptReport) -> LeaseEnded {
-    LeaseEnded { account: AccountId(account), lease, report: Some(Box::new(report)) }
+    LeaseEnded { account: AccountId(account), lease, report: Some(Box::new(report)), withdrawn: false }
 }

@@ -7,6 +7,7 @@ use super::ports::{MemoryAccounts, MemorySettings, NoChores, RecordedUsage};
 use super::vendor::FakeVendor;
 use crate::clock::Clock;
 use crate::metrics::Counters;
+use crate::ports::Fleet;
 use crate::system::{Engine, EngineConfig, Ports, Running, StartError, launch};
 
 /// Fake ports of one engine.
@@ -20,6 +21,8 @@ pub struct FakePorts {
     pub usage: RecordedUsage,
     /// Stored settings.
     pub settings: MemorySettings,
+    /// The shared store of a fleet.
+    pub fleet: Option<Arc<dyn Fleet>>,
     /// The engine's time.
     pub clock: Clock,
 }
@@ -32,6 +35,7 @@ impl Default for FakePorts {
             vendor: FakeVendor::new(clock.clone()),
             usage: RecordedUsage::default(),
             settings: MemorySettings::default(),
+            fleet: None,
             clock,
         }
     }
@@ -46,6 +50,7 @@ impl FakePorts {
             usage: Arc::new(self.usage.clone()),
             settings: Arc::new(self.settings.clone()),
             chores: Arc::new(NoChores),
+            fleet: self.fleet.clone(),
         }
     }
 }

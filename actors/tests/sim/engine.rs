@@ -40,7 +40,7 @@ impl World {
             Message::ViewChanged(view) => s.on_view_changed(now, settings, view),
             Message::AccountRestarted(account) => s.on_account_restarted(now, settings, account),
             Message::LeasesEnded(batch) => s.on_leases_ended(now, settings, batch),
-            Message::KeySlotFreed(freed) => s.on_key_slot_freed(now, settings, freed.key, freed.user),
+            Message::KeySlotFreed(freed) => s.on_key_slot_freed(now, settings, freed.key, freed.user, freed.elsewhere),
             other => panic!("the scheduler does not hear {}", other.name()),
         };
         self.carry_out(deeds);
@@ -85,6 +85,7 @@ impl World {
                     return Some(self.scheduler.on_acquire_undelivered(self.now, &self.told, attempt, account));
                 }
             }
+            Deed::Reserve(reserve) => panic!("alone, but asked the fleet: {reserve:?}"),
             Deed::Ended(ended) => {
                 // An obligation is always taken.
                 let _ = self.tell(Who::Account(ended.account.0), Message::Ended(ended));
@@ -148,7 +149,7 @@ impl World {
     }
 
     fn tell_freed(&mut self, permit: PermitReturned) {
-        let freed = KeySlotFreed { key: permit.key, user: permit.user };
+        let freed = KeySlotFreed { key: permit.key, user: permit.user, elsewhere: false };
         drop(self.tell(Who::Scheduler, Message::KeySlotFreed(freed)));
     }
 

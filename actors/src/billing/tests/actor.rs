@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::billing::{BillingActor, BillingDeps, BillingHandle};
 use crate::clock::Clock;
+use crate::fleet::Share;
 use crate::handle::Mailbox;
 use crate::kept::Kept;
 use crate::outbox::Outbox;
@@ -26,6 +27,8 @@ fn start() -> Started {
         scheduler: scheduler.clone(),
         outbox: Outbox::new(scheduler, mailbox.clone(), Mailbox::default()),
         ledger: ledger.clone(),
+        share: Share::default(),
+        fleet: None,
     };
     mailbox.start(BillingActor::new(deps.clone()));
     Started { handle: BillingHandle::new(mailbox, ledger), deps }

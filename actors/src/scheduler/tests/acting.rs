@@ -75,6 +75,7 @@ fn with_scheduler<F: Future<Output = ()>>(test: impl FnOnce(SchedulerHandle, Arc
             billing: Mailbox::default(),
             mail: account.clone(),
             outbox,
+            fleet: None,
         };
         mailbox.start(SchedulerActor::new(deps));
         test(SchedulerHandle::new(mailbox), account).await;

@@ -20,7 +20,7 @@ use super::Grant;
 use super::pending::{Effect, Effects, Turn};
 use super::state::State;
 use crate::account::messages::{Acquire, AcquireRefused, Acquired};
-use crate::account::view::{AccountView, Breaker, Cooldown, CredentialState};
+use crate::account::view::{AccountView, Breaker, Cooldown, CredentialState, Others};
 use crate::billing::messages::{Admit, AdmitRefused, Admitted, LimitsLeft};
 use crate::domain::account::{AccountSpec, KindSet, Platform};
 use crate::domain::credential::{Credential, Secret};
@@ -55,6 +55,8 @@ pub fn view_of(spec: AccountSpec) -> AccountView {
         windows: Arc::new([]),
         cooldowns: Arc::new([]),
         breaker: Breaker::Closed,
+        others: Others::default(),
+        missing: None,
         unsupported: Arc::new([]),
         last_attempt_ok: true,
         error_ppm: 0,
@@ -216,7 +218,7 @@ impl World {
         for (attempt, key) in dropped {
             self.admitted.remove(&attempt);
             *self.key_slots.get_mut(&key).unwrap() -= 1;
-            self.follow(|state, turn| state.on_key_slot_freed(turn, key, UserId(1)));
+            self.follow(|state, turn| state.on_key_slot_freed(turn, key, UserId(1), false));
         }
     }
 
@@ -235,6 +237,7 @@ impl World {
         match effect {
             Effect::Admit(admit) => self.admit(&admit),
             Effect::Acquire(account, acquire) => self.acquire(account, acquire),
+            Effect::Reserve(reserve) => panic!("alone, but asked the fleet: {reserve:?}"),
             Effect::Ended(_) => {}
             Effect::Reply(reply, answer) => {
                 let admitted = answer.as_ref().as_ref().ok().and_then(|grant| self.admitted_as(grant));

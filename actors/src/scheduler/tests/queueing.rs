@@ -199,7 +199,7 @@ fn a_lost_admission_is_answered_after_five_seconds() {
     world.pass(MINUTE);
     assert_eq!(answer.try_recv().unwrap().unwrap_err().reason, RefusalReason::BillingUnavailable);
     let late = sonnet(1).attempt;
-    world.event(|state, turn| state.on_key_slot_freed(turn, KeyId(1), UserId(1)));
+    world.event(|state, turn| state.on_key_slot_freed(turn, KeyId(1), UserId(1), false));
     world.event(|state, turn| state.on_leave(turn, late));
 }
 
