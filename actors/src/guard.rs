@@ -46,24 +46,26 @@ impl Lease {
 
     /// Gives the slot back with what was learnt.
     pub fn finish(mut self, report: AttemptReport) {
-        self.resolve(Some(Box::new(report)), false);
+        self.resolve(Some(Box::new(report)));
     }
 
-    /// Gives back a slot that no worker ever had.
-    pub fn withdraw(mut self) {
-        self.resolve(None, true);
+    /// The end of a slot that no worker ever had, to be told by whoever asks for it.
+    pub fn withdraw(mut self) -> LeaseEnded {
+        self.outbox = None;
+        LeaseEnded { account: self.account.id, lease: self.id, report: None, withdrawn: true }
     }
 
-    fn resolve(&mut self, report: Option<Box<AttemptReport>>, withdrawn: bool) {
+    fn resolve(&mut self, report: Option<Box<AttemptReport>>) {
         if let Some(outbox) = self.outbox.take() {
-            outbox.push(Outcome::Lease(LeaseEnded { account: self.account.id, lease: self.id, report, withdrawn }));
+            let (account, lease) = (self.account.id, self.id);
+            outbox.push(Outcome::Lease(LeaseEnded { account, lease, report, withdrawn: false }));
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.resolve(None, false);
+        self.resolve(None);
     }
 }
 

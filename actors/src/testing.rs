@@ -2,8 +2,8 @@
 
 mod builders;
 mod engine;
-pub mod fleet;
 mod faults;
+pub mod fleet;
 pub mod machines;
 mod ports;
 mod vendor;

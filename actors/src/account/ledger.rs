@@ -150,8 +150,10 @@ impl Ledger {
     /// The shared store said what all instances hold of the account.
     pub fn seen(&mut self, now: Timestamp, answer: &LeaseAnswer) {
         let used = |window: &Option<SlidingWindow>| window.as_ref().map_or(0, |w| w.used(now.0));
+        // What was refused is still counted here.
+        let own = self.slots_used().saturating_sub(u32::from(answer.missing.is_some()));
         self.others = Others {
-            slots: answer.slots.saturating_sub(self.slots_used()),
+            slots: answer.slots.saturating_sub(own),
             requests: answer.requests.saturating_sub(used(&self.rpm)).max(0),
             tokens: answer.tokens.saturating_sub(used(&self.tpm)).max(0),
             cost: Nanos(answer.spent.saturating_sub(self.budget.used()).0.max(0)),

@@ -70,17 +70,15 @@ impl FleetActor {
         Self { deps, instances: 1, flush_armed: false, renewing: false, renew_at: now, beat_at: now }
     }
 
-    fn decide(&mut self, ctx: &mut Context<Self>, attempt: AttemptId, ask: ReserveAsk) {
-        let together = self.deps.share.is_together();
-        if !self.deps.store.is_up() {
-            if together {
-                self.part();
-                return self.answer(attempt, Reserved::Again);
-            }
-            return self.decide_apart(attempt, &ask);
+    fn decide(&mut self, ctx: &mut Context<Self>, Reserve { attempt, ask, turn }: Reserve) {
+        if !self.deps.store.is_up() && self.deps.share.is_together() {
+            self.part();
         }
-        if !together {
-            // The store is back, but has not heard yet what was granted meanwhile.
+        if turn != self.deps.share.turn() {
+            return self.answer(attempt, Reserved::Again);
+        }
+        if !self.deps.share.is_together() {
+            // Perhaps the store is back, but it has not heard yet what was granted meanwhile.
             return self.decide_apart(attempt, &ask);
         }
         let ends = self.deps.book.with(|book| {
@@ -268,6 +266,10 @@ impl Actor for FleetActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.deps.book.with(Book::on_start);
+        match self.deps.store.is_up() {
+            true => self.deps.share.set_together(),
+            false => self.part(),
+        }
         self.tick(ctx);
         self.listen(ctx);
         ctx.run_interval(TICK, |actor, ctx| actor.tick(ctx));
@@ -277,9 +279,9 @@ impl Actor for FleetActor {
 impl Handler<Reserve> for FleetActor {
     type Result = ();
 
-    fn handle(&mut self, Reserve { attempt, ask }: Reserve, ctx: &mut Self::Context) {
+    fn handle(&mut self, reserve: Reserve, ctx: &mut Self::Context) {
         self.deps.mailbox.taken();
-        self.decide(ctx, attempt, ask);
+        self.decide(ctx, reserve);
     }
 }
 

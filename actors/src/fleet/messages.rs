@@ -15,6 +15,8 @@ pub struct Reserve {
     pub attempt: AttemptId,
     /// What it takes.
     pub ask: ReserveAsk,
+    /// [`super::Share::turn`] when it was checked here.
+    pub turn: u32,
 }
 
 /// What became of a [`Reserve`].

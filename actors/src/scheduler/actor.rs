@@ -34,7 +34,7 @@ impl SchedulerActor {
     /// An empty scheduler; accounts announce themselves when it starts.
     pub fn new(deps: SchedulerDeps) -> Self {
         let salt = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0);
-        Self { state: State::new(salt).in_fleet(deps.fleet.is_some()), deps, started: Instant::now(), timer: None }
+        Self { state: State::new(salt).in_fleet(deps.fleet.as_ref().map(|(_, share)| share.clone())), deps, started: Instant::now(), timer: None }
     }
 
     fn turn<'a>(&self, settings: &'a Settings) -> Turn<'a> {
@@ -81,13 +81,13 @@ impl SchedulerActor {
             }
             Effect::Reserve(reserve) => {
                 let attempt = reserve.attempt;
-                let undelivered = self.deps.fleet.as_ref().is_none_or(|fleet| fleet.tell(*reserve).is_err());
+                let undelivered = self.deps.fleet.as_ref().is_none_or(|(fleet, _)| fleet.tell(*reserve).is_err());
                 if undelivered {
                     return Some(self.state.on_reserve_undelivered(turn, attempt));
                 }
             }
             Effect::Ended(ended) => {
-                if let Some(fleet) = &self.deps.fleet {
+                if let Some((fleet, _)) = &self.deps.fleet {
                     fleet.record(LeasesOver(vec![LeaseOver::of(&ended)]));
                 }
                 self.deps.mail.ended(ended);

@@ -14,6 +14,7 @@ impl State {
     pub(super) fn ask_admission(&mut self, turn: &Turn<'_>, mut pending: Box<Pending>) {
         pending.phase = Phase::Admitting(turn.now);
         pending.shared_line_until = None;
+        pending.share_turn = self.share_turn();
         self.out.extend(pending.admit().map(|admit| Effect::Admit(Box::new(admit))));
         self.hold(pending);
     }

@@ -50,7 +50,7 @@ impl State {
         };
         pending.confirming = Some(Confirming { acquired, admission });
         pending.phase = Phase::Confirming(turn.now);
-        self.out.push(Effect::Reserve(Box::new(Reserve { attempt: pending.attempt(), ask })));
+        self.out.push(Effect::Reserve(Box::new(Reserve { attempt: pending.attempt(), ask, turn: pending.share_turn })));
         self.hold(pending);
     }
 
@@ -81,7 +81,7 @@ impl State {
         };
         if let Some(Confirming { acquired, admission }) = pending.confirming.take() {
             if pending.abandoned() {
-                acquired.lease.withdraw();
+                self.withdraw_lease(acquired);
                 self.drop_abandoned(turn, pending);
             } else {
                 self.conclude(turn, pending, acquired, admission.as_deref(), outcome);
@@ -93,6 +93,13 @@ impl State {
     /// No fleet's actor is there to ask; it is rebuilt within a moment.
     pub(super) fn on_reserve_undelivered(&mut self, turn: &Turn<'_>, attempt: AttemptId) -> Effects {
         self.on_reserve_decided(turn, attempt, Reserved::Closed)
+    }
+
+    /// The account hears of it before it is asked again, and its view shows the slot as free at once.
+    fn withdraw_lease(&mut self, acquired: Acquired) {
+        let ended = acquired.lease.withdraw();
+        self.pool.withdrawn(ended.account);
+        self.out.push(Effect::Ended(ended));
     }
 
     fn conclude(
@@ -109,11 +116,11 @@ impl State {
                 self.grant(turn, pending, acquired);
             }
             Reserved::Closed => {
-                acquired.lease.withdraw();
+                self.withdraw_lease(acquired);
                 self.refuse(turn, pending, plain(RefusalReason::BillingUnavailable, Some(5 * SECOND)));
             }
             Reserved::Again => {
-                acquired.lease.withdraw();
+                self.withdraw_lease(acquired);
                 self.start_over(turn, pending);
             }
             Reserved::Answered(answer) => self.answered(turn, pending, acquired, admission, *answer),
@@ -152,20 +159,21 @@ impl State {
                     }
                 }
                 refused => {
-                    acquired.lease.withdraw();
+                    self.withdraw_lease(acquired);
                     return self.refused_by_store(turn, pending, ask, refused);
                 }
             }
         }
         let account = acquired.lease.account.id;
-        if answer.lease.missing.is_some() {
-            acquired.lease.withdraw();
-            pending.refused.push((account, turn.now.plus(answer.lease.wait_ms.clamp(1, LOOK_AGAIN))));
+        if let Some(missing) = answer.lease.missing {
+            self.withdraw_lease(acquired);
+            // Known before the account says so: the same account would be chosen again at once.
+            self.pool.lacks(account, missing, turn.now.plus(answer.lease.wait_ms.clamp(1, LOOK_AGAIN)));
             return self.next_candidate(turn, pending, account);
         }
         match answer.bound.filter(|bound| *bound != account && pending.tries < TRIES) {
             Some(bound) if self.may_move(turn, &mut pending, bound) => {
-                acquired.lease.withdraw();
+                self.withdraw_lease(acquired);
                 self.decide(turn, pending);
             }
             _ => self.grant(turn, pending, acquired),

@@ -13,6 +13,7 @@ use crate::domain::id::{AccountId, AttemptId, KeyId, UserId};
 use crate::domain::route::{Refusal, RouteRequest};
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
+use crate::fleet::Share;
 use crate::fleet::messages::{Reserve, Reserved};
 use crate::guard::LeaseEnded;
 
@@ -75,8 +76,8 @@ impl SchedulerMachine {
     }
 
     /// One of several instances: what it grants must be confirmed.
-    pub fn in_fleet(self) -> Self {
-        Self(self.0.in_fleet(true))
+    pub fn in_fleet(self, share: Share) -> Self {
+        Self(self.0.in_fleet(Some(share)))
     }
 
     /// Attempts that have no answer yet, or wait for one that nobody wants any more.

@@ -65,7 +65,7 @@ use crate::domain::id::{AccountId, AttemptId, KeyId, RequestId};
 use crate::domain::route::{DecisionNotes, Refusal, RefusalReason, RouteRequest, SessionHash};
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
-use crate::fleet::FleetActor;
+use crate::fleet::{FleetActor, Share};
 use crate::guard::{Hold, Lease, LeaseEnded, Permit};
 use crate::handle::Mailbox;
 use crate::outbox::Outbox;
@@ -129,8 +129,8 @@ pub struct SchedulerDeps {
     pub mail: Arc<dyn AccountMail>,
     /// Told whether requests wait.
     pub outbox: Outbox,
-    /// Who confirms what is granted; `None` where an instance is alone.
-    pub fleet: Option<Mailbox<FleetActor>>,
+    /// Who confirms what is granted, and this instance's share meanwhile; `None` where an instance is alone.
+    pub fleet: Option<(Mailbox<FleetActor>, Share)>,
 }
 
 /// A binding of a session, as the management API shows it.

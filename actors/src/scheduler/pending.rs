@@ -120,6 +120,8 @@ pub(super) struct Pending {
     pub(super) confirming: Option<Confirming>,
     /// The shared store has taken the admission.
     pub(super) confirmed: bool,
+    /// Under which rules of the fleet it was checked here.
+    pub(super) share_turn: u32,
     /// Decisions made anew because the world changed under them.
     pub(super) tries: u8,
     /// Waits for slots that other instances hold; looked at again then.
@@ -146,6 +148,7 @@ impl Pending {
             record: None,
             confirming: None,
             confirmed: false,
+            share_turn: 0,
             tries: 0,
             shared_line_until: None,
         }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::account::view::{AccountView, Breaker};
+use crate::account::view::{AccountView, Breaker, Missing};
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
 
@@ -135,6 +135,22 @@ impl Pool {
         let member = self.positions.get(&id).and_then(|position| self.members.get_mut(*position));
         if let Some(member) = member {
             member.view.last_attempt_ok = false;
+        }
+    }
+
+    /// A slot that was granted is given back unused; the account's next view will say so.
+    pub(super) fn withdrawn(&mut self, id: AccountId) {
+        let member = self.positions.get(&id).and_then(|position| self.members.get_mut(*position));
+        if let Some(member) = member {
+            member.view.slots_used = member.view.slots_used.saturating_sub(1);
+        }
+    }
+
+    /// The shared store has no room for the account; the account will say so too.
+    pub(super) fn lacks(&mut self, id: AccountId, missing: Missing, until: Timestamp) {
+        let member = self.positions.get(&id).and_then(|position| self.members.get_mut(*position));
+        if let Some(member) = member {
+            member.view.missing = Some((missing, until));
         }
     }
 

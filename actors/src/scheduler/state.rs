@@ -7,6 +7,7 @@ use crate::account::view::AccountView;
 use crate::domain::id::{AccountId, AttemptId, DecisionId};
 use crate::domain::route::{DecisionNotes, Refusal, RouteRequest, StickyResult};
 use crate::domain::time::{SECOND, Timestamp};
+use crate::fleet::Share;
 use crate::guard::LeaseEnded;
 
 use super::Grant;
@@ -46,8 +47,8 @@ pub(super) struct State {
     pub(super) next_sweep: Option<Timestamp>,
     /// Until then accounts may still be announcing themselves: nobody is refused for want of one.
     pub(super) incomplete_until: Option<Timestamp>,
-    /// What is granted here must be confirmed by the shared store.
-    in_fleet: bool,
+    /// What is granted here must be confirmed by the shared store, by whose rules this instance gives out limits.
+    fleet: Option<Share>,
     /// Tells admissions of one request from each other.
     pub(super) tickets: u64,
     waiting: bool,
@@ -76,8 +77,13 @@ impl State {
     }
 
     /// The same scheduler as one of several instances.
-    pub(super) fn in_fleet(self, in_fleet: bool) -> Self {
-        Self { in_fleet, ..self }
+    pub(super) fn in_fleet(self, fleet: Option<Share>) -> Self {
+        Self { fleet, ..self }
+    }
+
+    /// Under which rules limits are checked now.
+    pub(super) fn share_turn(&self) -> u32 {
+        self.fleet.as_ref().map_or(0, Share::turn)
     }
 
     /// The scheduler starts, maybe after a panic, and its accounts announce themselves.
@@ -125,7 +131,7 @@ impl State {
         if let Some(pending) = asked.then(|| self.pending.remove(&attempt)).flatten() {
             match result {
                 _ if pending.abandoned() => self.drop_abandoned(turn, pending),
-                Ok(acquired) if self.in_fleet => self.confirm(turn, pending, acquired),
+                Ok(acquired) if self.fleet.is_some() => self.confirm(turn, pending, acquired),
                 Ok(acquired) => self.grant(turn, pending, acquired),
                 Err(AcquireRefused) => self.next_candidate(turn, pending, account),
             }
@@ -199,6 +205,9 @@ impl State {
         if pending.abandoned() {
             self.drop_abandoned(turn, pending);
             return false;
+        }
+        if pending.confirmed || pending.request.admission.is_none() {
+            pending.share_turn = self.share_turn();
         }
         let found = self.look(turn, &mut pending);
         let Some(choice) = found.survey.choice() else {

@@ -155,7 +155,7 @@ pub(super) fn wire(
         billing: boxes.billing.clone(),
         mail: Arc::clone(directory) as Arc<dyn AccountMail>,
         outbox: outbox.clone(),
-        fleet,
+        fleet: fleet.map(|mailbox| (mailbox, share.clone())),
     };
     singletons.start(Singleton::Scheduler, starter(&boxes.scheduler, move || SchedulerActor::new(deps.clone())));
     let scheduler = SchedulerHandle::new(boxes.scheduler.clone());

@@ -1,7 +1,7 @@
 //! A store that several engines share, in memory: what the scripts of the real one decide, in plain Rust. The two pass the
 //! same tests.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -72,6 +72,8 @@ struct Shared {
     /// What keys had used before: the SQL of the fake.
     spent: HashMap<(KeyId, CostWindow), Nanos>,
     down: bool,
+    /// Instances that reach nothing any more.
+    cut: HashSet<u64>,
     /// Answers that are lost after the work was done.
     lose: u32,
 }
@@ -99,6 +101,11 @@ impl MemoryFleet {
     /// Takes the store away, or brings it back.
     pub fn set_down(&self, down: bool) {
         self.with(|s| s.down = down);
+    }
+
+    /// The instance reaches the store no more: as good as killed.
+    pub fn cut(&self, number: u64) {
+        self.with(|s| s.cut.insert(number));
     }
 
     /// Loses the next answers after doing the work.
@@ -135,10 +142,14 @@ impl MemoryFleet {
         work(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn call<R: Send + 'static>(&self, work: impl FnOnce(&mut Shared, Timestamp) -> R) -> PortFuture<Result<R, PortError>> {
+    fn call<R: Send + 'static>(
+        &self,
+        number: u64,
+        work: impl FnOnce(&mut Shared, Timestamp) -> R,
+    ) -> PortFuture<Result<R, PortError>> {
         let now = self.clock.now();
         let result = self.with(|s| {
-            if s.down {
+            if s.down || s.cut.contains(&number) {
                 return Err(PortError("away".to_owned()));
             }
             let done = work(s, now);
@@ -164,11 +175,11 @@ struct Instance {
 
 impl Fleet for Instance {
     fn is_up(&self) -> bool {
-        !self.store.with(|s| s.down)
+        !self.store.with(|s| s.down || s.cut.contains(&self.number))
     }
 
     fn reserve(&self, ends: Vec<SharedEnd>, ask: ReserveAsk) -> PortFuture<Result<ReserveAnswer, PortError>> {
-        self.store.call(|s, now| {
+        self.store.call(self.number, |s, now| {
             ends.iter().for_each(|end| take_back(s, now, end));
             let admission = ask.admission.as_ref().map(|admission| admit(s, now, admission, ask.ttl_ms));
             let lease = lease(s, now, &ask.lease, ask.ttl_ms);
@@ -178,11 +189,11 @@ impl Fleet for Instance {
     }
 
     fn end(&self, ends: Vec<SharedEnd>) -> PortFuture<Result<(), PortError>> {
-        self.store.call(|s, now| ends.iter().for_each(|end| take_back(s, now, end)))
+        self.store.call(self.number, |s, now| ends.iter().for_each(|end| take_back(s, now, end)))
     }
 
     fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>> {
-        self.store.call(|s, now| {
+        self.store.call(self.number, |s, now| {
             let until = now.plus(held.ttl_ms);
             let leases = held.leases.iter().enumerate().filter(|(_, ask)| !renew_lease(s, now, ask, until));
             let leases = leases.map(|(index, _)| index).collect();
@@ -193,7 +204,7 @@ impl Fleet for Instance {
 
     fn beat(&self) -> PortFuture<Result<u32, PortError>> {
         let number = self.number;
-        self.store.call(move |s, now| {
+        self.store.call(self.number, move |s, now| {
             s.hearts.insert(number, now);
             s.hearts.retain(|_, at| now.since(*at) < DEAD);
             u32::try_from(s.hearts.len()).unwrap_or(u32::MAX)
@@ -201,7 +212,7 @@ impl Fleet for Instance {
     }
 
     fn standings(&self) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
-        self.store.call(|s, _| s.standings.iter().map(|(id, (version, text))| (*id, *version, text.clone())).collect())
+        self.store.call(self.number, |s, _| s.standings.iter().map(|(id, (version, text))| (*id, *version, text.clone())).collect())
     }
 
     fn save_standing(
@@ -210,7 +221,7 @@ impl Fleet for Instance {
         seen: i64,
         text: String,
     ) -> PortFuture<Result<Option<(i64, String)>, PortError>> {
-        self.store.call(move |s, _| {
+        self.store.call(self.number, move |s, _| {
             let (version, known) = s.standings.get(&id).cloned().unwrap_or_default();
             if version != seen {
                 return Some((version, known));
