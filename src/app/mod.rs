@@ -6,6 +6,7 @@
 pub mod signals;
 
 pub mod counters;
+pub mod fleet;
 pub mod follow;
 pub mod lookups;
 pub mod oauth;
@@ -276,8 +277,10 @@ fn ports(
     late: LateSettings,
 ) -> Ports {
     let clock = vendor.clock.clone();
+    let accounts = sql_accounts(storage, &clock);
     Ports {
-        accounts: sql_accounts(storage, &clock),
+        fleet: fleet::shared(storage, accounts.clone()),
+        accounts,
         usage: Arc::new(Sink::new(storage, clock.clone(), late)),
         vendor: Arc::new(vendor),
         settings: Arc::new(layers),

@@ -1,13 +1,14 @@
-//! What is shared and may be lost: real-time counters, throttle windows, leases, deny lists. In memory, or in Redis.
+//! What is shared and may be lost: real-time counters, throttle windows, leases and holds, deny lists. In memory, or in Redis.
 //!
 //! Both sides have the same semantics and pass the same tests. Operations that decide are single scripts in Redis: atomic,
 //! idempotent, with the server's time. Money is never decided here; what is lost is recomputed from SQL.
 
 pub mod counters;
-pub mod lease;
+pub mod fleet;
 pub mod window;
 
 mod kv;
+mod link;
 mod memory;
 mod server;
 
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use memory::Memory;
 use server::Redis;
 
+pub use link::{CLUSTER, CLUSTER_TLS};
 pub use server::CacheHealth;
 
 /// A call to the cache failed. Callers go on without it, or with local values.

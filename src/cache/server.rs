@@ -1,15 +1,15 @@
-//! The Redis connection: one multiplexed socket, bounded calls, and a breaker that fails fast while the server is away.
+//! The way to Redis: one multiplexed connection, bounded calls, and a breaker that fails fast while the server is away.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{RedisError, RedisResult};
 use tokio::runtime::Handle;
 
 use super::CacheError;
+use super::link::{Address, Link};
 
 /// Everything of ours in the server starts with this.
 pub(super) const PREFIX: &str = "ql:";
@@ -41,7 +41,7 @@ pub struct Redis(Arc<Inner>);
 
 struct Inner {
     io: Handle,
-    connection: ConnectionManager,
+    address: Address,
     open: AtomicBool,
     in_a_row: AtomicU32,
     failures: AtomicU64,
@@ -61,17 +61,11 @@ impl From<RedisError> for CacheError {
 
 impl Redis {
     pub(super) fn open(io: &Handle, url: &str) -> Result<Self, CacheError> {
-        let client = redis::Client::open(url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(BATCH))
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_number_of_retries(1)
-            .set_max_delay(Duration::from_millis(500));
         let _on_io = io.enter();
-        let connection = ConnectionManager::new_lazy_with_config(client, config)?;
+        let address = Address::read(url, BATCH)?;
         Ok(Self(Arc::new(Inner {
             io: io.clone(),
-            connection,
+            address,
             open: AtomicBool::new(false),
             in_a_row: AtomicU32::new(0),
             failures: AtomicU64::new(0),
@@ -81,7 +75,7 @@ impl Redis {
     }
 
     pub(super) async fn ping(&self) -> Result<(), CacheError> {
-        let ping = |mut c: ConnectionManager| async move { redis::cmd("PING").query_async::<()>(&mut c).await };
+        let ping = |mut c: Link| async move { redis::cmd("PING").query_async::<()>(&mut c).await };
         self.call(BATCH, ping).await
     }
 
@@ -97,7 +91,7 @@ impl Redis {
     /// Runs a call on the I/O runtime: a reconnect is spawned where the failing call runs, and must not land on a worker.
     pub(super) async fn call<T, F, Fut>(&self, limit: Duration, call: F) -> Result<T, CacheError>
     where
-        F: FnOnce(ConnectionManager) -> Fut + Send + 'static,
+        F: FnOnce(Link) -> Fut + Send + 'static,
         Fut: Future<Output = RedisResult<T>> + Send,
         T: Send + 'static,
     {
@@ -107,12 +101,25 @@ impl Redis {
         }
         let inner = Arc::clone(&self.0);
         let task = self.0.io.spawn(async move {
-            let result = tokio::time::timeout(limit, call(inner.connection.clone())).await;
+            let work = async { call(inner.address.link().await?).await };
+            let result = tokio::time::timeout(limit, work).await;
             let result = result.map_err(|_| CacheError::Timeout).and_then(|r| r.map_err(CacheError::from));
             inner.note(result.is_ok());
             result
         });
         task.await.map_err(|_| CacheError::Failed("runtime stopped".to_owned()))?
+    }
+}
+
+impl Redis {
+    /// The runtime that every call runs on.
+    pub(super) fn io(&self) -> &Handle {
+        &self.0.io
+    }
+
+    /// A connection for news. Call it on the I/O runtime.
+    pub(super) async fn listener(&self) -> RedisResult<redis::aio::PubSub> {
+        self.0.address.listener().await
     }
 }
 
@@ -137,9 +144,11 @@ async fn probe(inner: Weak<Inner>) {
     loop {
         tokio::time::sleep(PROBE).await;
         let Some(inner) = inner.upgrade() else { return };
-        let mut connection = inner.connection.clone();
-        let ping = redis::cmd("PING");
-        let answer = tokio::time::timeout(BATCH, ping.query_async::<()>(&mut connection)).await;
+        let ping = async {
+            let mut link = inner.address.link().await?;
+            redis::cmd("PING").query_async::<()>(&mut link).await
+        };
+        let answer = tokio::time::timeout(BATCH, ping).await;
         if matches!(answer, Ok(Ok(()))) {
             inner.in_a_row.store(0, Ordering::Relaxed);
             inner.open.store(false, Ordering::Relaxed);

@@ -287,8 +287,9 @@ fn read_database(reader: &mut Reader<'_>) -> Database {
 
 fn read_cache(reader: &mut Reader<'_>) -> Cache {
     let url = reader.text("cache.url");
-    if url != "memory:" && !url.starts_with("redis://") && !url.starts_with("rediss://") {
-        reader.problem("cache.url", "must be memory: or start with redis:// or rediss://");
+    let schemes = ["redis://", "rediss://", "redis-cluster://", "rediss-cluster://"];
+    if url != "memory:" && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        reader.problem("cache.url", "must be memory: or start with redis:// or redis-cluster://");
     }
     Cache { url: SecretString::from(url), prefix: reader.text("cache.prefix") }
 }

@@ -1,4 +1,4 @@
-//! The cache in memory and in a real Redis, by the same tests.
+//! The cache in memory, in a real Redis and in a real cluster, by the same tests.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,6 +6,7 @@
 mod servers;
 
 mod counters;
+mod fleet;
 mod outage;
 mod small;
 
@@ -51,10 +52,10 @@ where
     let id = || i64::from(rand::random::<u32>()) + 1_000;
     let clock = Clock::frozen(NOW);
     test(TestCache { cache: Cache::memory(clock.clone()), clock: clock.clone(), id: id() }).await;
-    if let Some(url) = servers::redis_url() {
+    for url in [servers::redis_url(), servers::redis_cluster_url()].into_iter().flatten() {
         let io = IoRuntime::start().unwrap();
         let cache = Cache::open(io.handle(), &url, clock.clone()).unwrap();
         cache.ping().await.unwrap();
-        test(TestCache { cache, clock, id: id() }).await;
+        test(TestCache { cache, clock: clock.clone(), id: id() }).await;
     }
 }

@@ -1,65 +1,6 @@
-//! Leases, windows and texts.
-
-use actors::domain::id::{AccountId, KeyId};
-use quotalane::cache::lease::{Holder, Slot};
+//! Windows and texts.
 
 use crate::each_cache;
-
-#[tokio::test]
-async fn slots_are_granted_up_to_the_limit_and_come_back() {
-    each_cache(|test| async move {
-        let (cache, holder) = (&test.cache, Holder::Account(AccountId(test.id)));
-        for (n, lease) in ["a", "b"].into_iter().enumerate() {
-            let slot = cache.acquire(holder, lease, 60_000, 2).await.unwrap();
-            assert_eq!(slot, Slot { granted: true, count: i64::try_from(n).unwrap() + 1, retry_after_ms: 0 });
-        }
-        let again = cache.acquire(holder, "a", 60_000, 2).await.unwrap();
-        assert_eq!((again.granted, again.count), (true, 2), "asking again with a held id takes no second slot");
-        let refused = cache.acquire(holder, "c", 60_000, 2).await.unwrap();
-        assert!(!refused.granted && refused.count == 2 && (1..=60_000).contains(&refused.retry_after_ms));
-        let mut held: Vec<String> = cache.holders(holder).await.unwrap().into_iter().map(|(id, _)| id).collect();
-        held.sort();
-        assert_eq!(held, ["a", "b"], "who is refused never appears");
-        cache.release(holder, "a").await.unwrap();
-        cache.release(holder, "a").await.unwrap();
-        assert!(cache.acquire(holder, "c", 60_000, 2).await.unwrap().granted);
-        let other = Holder::Key(KeyId(test.id));
-        assert_eq!(cache.acquire(other, "x", 60_000, 1).await.unwrap().count, 1, "owners are separate");
-        assert!(cache.acquire(other, "y", 60_000, 0).await.unwrap().granted, "0 is no limit");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_lease_that_nobody_renews_ends_by_itself() {
-    each_cache(|test| async move {
-        let (cache, holder) = (&test.cache, Holder::Account(AccountId(test.id)));
-        assert!(cache.acquire(holder, "short", 80, 1).await.unwrap().granted);
-        assert!(cache.renew(holder, "short", 120).await.unwrap());
-        assert!(!cache.renew(holder, "unknown", 120).await.unwrap());
-        test.until(|| async { cache.acquire(holder, "next", 60_000, 1).await.unwrap().granted }).await;
-        assert!(!cache.renew(holder, "short", 120).await.unwrap(), "over is over");
-        let held = cache.holders(holder).await.unwrap();
-        assert_eq!(held.len(), 1);
-        assert!(held[0].0 == "next" && held[0].1 > 50_000);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn parallel_callers_never_exceed_the_limit() {
-    each_cache(|test| async move {
-        let holder = Holder::Account(AccountId(test.id));
-        let mut tasks = tokio::task::JoinSet::new();
-        for n in 0..100 {
-            let cache = test.cache.clone();
-            tasks.spawn(async move { cache.acquire(holder, &format!("l{n}"), 60_000, 7).await.unwrap().granted });
-        }
-        let granted = tasks.join_all().await.into_iter().filter(|granted| *granted).count();
-        assert_eq!(granted, 7);
-    })
-    .await;
-}
 
 #[tokio::test]
 async fn a_window_admits_its_limit_and_names_the_wait() {

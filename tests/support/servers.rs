@@ -36,6 +36,11 @@ pub fn redis_url() -> Option<String> {
     server("QUOTALANE_TEST_REDIS_URL")
 }
 
+/// A Redis Cluster.
+pub fn redis_cluster_url() -> Option<String> {
+    server("QUOTALANE_TEST_REDIS_CLUSTER_URL")
+}
+
 /// A database of one test.
 pub struct TestDb {
     pub db: Db,

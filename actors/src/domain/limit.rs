@@ -50,9 +50,16 @@ pub struct SlidingWindow {
 impl SlidingWindow {
     /// A window of `window_ms` (at least 1 s) that admits `limit`.
     pub fn new(window_ms: i64, limit: i64) -> Self {
+        let (bucket_ms, rings) = Self::rings(window_ms);
+        let rings = usize::try_from(rings).unwrap_or(61);
+        Self { limit, bucket_ms, ring: vec![0; rings].into_boxed_slice(), newest: i64::MIN, total: 0 }
+    }
+
+    /// How a window of this length is cut: the length of a bucket in milliseconds, and how many count, the running one
+    /// included.
+    pub fn rings(window_ms: i64) -> (i64, i64) {
         let bucket_ms = if window_ms < 60_000 { 1_000 } else { window_ms / 60 };
-        let count = usize::try_from(window_ms / bucket_ms).unwrap_or(60).clamp(1, 60);
-        Self { limit, bucket_ms, ring: vec![0; count + 1].into_boxed_slice(), newest: i64::MIN, total: 0 }
+        (bucket_ms, (window_ms / bucket_ms).clamp(1, 60) + 1)
     }
 
     /// The cap.

@@ -107,6 +107,8 @@ pub struct LeaseAsk {
     pub budget: Nanos,
     /// End of the running budget day, which names it.
     pub day: Timestamp,
+    /// Where that day began.
+    pub day_start: Timestamp,
     /// Upstream cost to reserve.
     pub cost: Nanos,
     /// The attempt probes a half-open breaker: one at a time over all instances.

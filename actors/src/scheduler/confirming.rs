@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::account::budget::last_reset;
 use crate::account::messages::Acquired;
 use crate::billing::limits::reason;
 use crate::billing::shared::{adopt, admission_ask};
@@ -44,7 +45,7 @@ impl State {
         let admission = admission.filter(|_| pending.admission.is_some()).map(Arc::new);
         let ask = ReserveAsk {
             admission: admission.clone(),
-            lease: Arc::new(self.lease_ask(&pending, &acquired, account)),
+            lease: Arc::new(self.lease_ask(turn, &pending, &acquired, account)),
             sticky: sticky_ask(&pending, turn, account),
             ttl_ms: turn.settings.lease_ttl_ms,
         };
@@ -54,10 +55,14 @@ impl State {
         self.hold(pending);
     }
 
-    fn lease_ask(&self, pending: &Pending, acquired: &Acquired, account: AccountId) -> LeaseAsk {
+    fn lease_ask(&self, turn: &Turn<'_>, pending: &Pending, acquired: &Acquired, account: AccountId) -> LeaseAsk {
         let spec = &acquired.lease.account;
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let day = self.pool.get(account).map_or(Timestamp(0), |member| member.view.budget_resets_at);
+        let day_start = match spec.daily_budget.0 {
+            0 => Timestamp(0),
+            _ => last_reset(turn.now, spec.budget_reset_minute, turn.settings.timezone.0),
+        };
         LeaseAsk {
             lease: acquired.lease.id,
             account,
@@ -67,6 +72,7 @@ impl State {
             tokens: signed(pending.request.tokens_estimate),
             budget: spec.daily_budget,
             day,
+            day_start,
             cost: pending.request.cost_estimate,
             probe: pending.record.as_ref().is_some_and(|record| record.probe),
         }

@@ -277,7 +277,8 @@ fn lease(s: &mut Shared, now: Timestamp, ask: &LeaseAsk, ttl_ms: i64) -> LeaseAn
     let spent = account.spent.saturating_add(account.reserved);
     let used = |w: Option<&mut SlidingWindow>| w.map_or(0, |w| w.used(now.0));
     let (requests, tokens) = (used(window(&mut account.rpm, ask.rpm)), used(window(&mut account.tpm, ask.tpm)));
-    let seen = LeaseAnswer { slots, requests, tokens, spent, ..LeaseAnswer::default() };
+    let bucket = now.0.div_euclid(1_000);
+    let seen = LeaseAnswer { slots, requests, tokens, spent, bucket, ..LeaseAnswer::default() };
     if account.leases.contains_key(&ask.lease.0) {
         return seen;
     }
@@ -310,14 +311,13 @@ fn lease(s: &mut Shared, now: Timestamp, ask: &LeaseAsk, ttl_ms: i64) -> LeaseAn
     }
     let added = |w: Option<&mut SlidingWindow>, cost| w.map_or(0, |w| w.add(now.0, cost));
     added(window(&mut account.rpm, ask.rpm), 1);
-    let bucket = added(window(&mut account.tpm, ask.tpm), ask.tokens);
+    added(window(&mut account.tpm, ask.tpm), ask.tokens);
     let counted = |limit: i64, n: i64| if limit > 0 { n } else { 0 };
     LeaseAnswer {
         slots: slots + 1,
         requests: requests + counted(ask.rpm, 1),
         tokens: tokens + counted(ask.tpm, ask.tokens),
         spent: spent.saturating_add(ask.cost),
-        bucket,
         ..seen
     }
 }
@@ -479,10 +479,10 @@ fn take_back(s: &mut Shared, now: Timestamp, end: &SharedEnd) {
                     tpm.correct(*bucket, *tokens);
                 }
                 if let Some(rpm) = account.rpm.as_mut().filter(|_| *withdrawn) {
-                    rpm.correct(now.0.div_euclid(1_000), -1);
+                    rpm.correct(*bucket, -1);
                 }
             }
-            if account.day == ask.day {
+            if gone.is_some() && account.day == ask.day {
                 account.spent = account.spent.saturating_add(*cost);
             }
             account.probe = account.probe.filter(|(lease, _)| *lease != ask.lease.0);

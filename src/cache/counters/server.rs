@@ -37,7 +37,7 @@ pub(super) async fn count(redis: &Redis, marks: Vec<(bool, Mark)>) -> Result<(),
         for (late, mark) in step {
             add(&mut pipe, mark, *late);
         }
-        let run = move |mut c: redis::aio::ConnectionManager| async move {
+        let run = move |mut c: crate::cache::link::Link| async move {
             COUNT.load_async(&mut c).await?;
             pipe.query_async::<()>(&mut c).await
         };
@@ -70,7 +70,7 @@ fn add(pipe: &mut Pipeline, mark: &Mark, late: bool) {
 pub(super) async fn counts(redis: &Redis, scope: &Scope) -> Result<Option<Counts>, CacheError> {
     let mut pipe = redis::pipe();
     pipe.atomic().cmd("HGETALL").arg(key(scope, "usage")).cmd("HGETALL").arg(key(scope, "cost"));
-    let run = move |mut c: redis::aio::ConnectionManager| async move { pipe.query_async(&mut c).await };
+    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async(&mut c).await };
     let (usage, cost): (HashMap<String, i64>, HashMap<String, i64>) = redis.call(REQUEST, run).await?;
     if usage.is_empty() {
         return Ok(None);
@@ -94,7 +94,7 @@ pub(super) async fn take_dirty(redis: &Redis, limit: usize) -> Result<Vec<Scope>
     for tag in &tags {
         pipe.cmd("SPOP").arg(dirty_key(tag)).arg(each);
     }
-    let run = move |mut c: redis::aio::ConnectionManager| async move { pipe.query_async(&mut c).await };
+    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async(&mut c).await };
     let taken: Vec<Vec<String>> = redis.call(BATCH, run).await?;
     // A text that is no scope was not written by this version and names nothing that we count.
     Ok(taken.into_iter().flatten().filter_map(|scope| serde_json::from_str(&scope).ok()).collect())
@@ -115,6 +115,6 @@ pub(super) async fn replace(redis: &Redis, scope: &Scope, counts: &Counts) -> Re
             pipe.cmd("PEXPIRE").arg(&key).arg(ttl).ignore();
         }
     }
-    let run = move |mut c: redis::aio::ConnectionManager| async move { pipe.query_async::<()>(&mut c).await };
+    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async::<()>(&mut c).await };
     redis.call(BATCH, run).await
 }

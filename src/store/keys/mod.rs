@@ -10,7 +10,7 @@ use actors::domain::time::Timestamp;
 
 pub use digests::{Digest, rehash, rotate};
 pub use list::{KeyFilter, KeyTotals, count_by_user, list, totals};
-pub use policy::{FoundKey, Versions, find, generation, load, versions};
+pub use policy::{FoundKey, Versions, find, generation, load, versions, window_spent};
 pub use row::{KeyConfig, KeyRow, KeyStatus};
 
 use super::db::Db;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use actors::domain::id::{KeyId, UserId};
 use actors::domain::key::{CostWindow, KeyPolicy, OwnerPolicy, Spent};
-use actors::domain::time::Timestamp;
+use actors::domain::money::Nanos;
+use actors::domain::time::{HOUR, Timestamp};
 
 use super::super::db::Db;
 use super::super::error::StoreError;
@@ -76,6 +77,21 @@ pub async fn versions(db: &Db, keys: &[KeyId]) -> Result<Vec<Versions>, StoreErr
          WHERE k.id IN ");
     let rows = db.read(query.push_list(keys.iter().copied())).await?;
     rows.iter().map(|row| Ok(Versions { key: KeyId(row.int("id")?), version: row.int("version")? })).collect()
+}
+
+/// What a key has been charged in the window of a kind that began at this moment; for five hours, which begin at first use, in
+/// those that are running.
+pub async fn window_spent(
+    db: &Db,
+    key: KeyId,
+    window: CostWindow,
+    start: Timestamp,
+) -> Result<Nanos, StoreError> {
+    let from = if window == CostWindow::FiveHour { start.plus(1 - 5 * HOUR) } else { start };
+    let query = sql("SELECT COALESCE(SUM(used_nanos), 0) AS used FROM key_windows \
+         WHERE key_id = ? AND window_kind = ? AND window_start >= ?");
+    let row = db.read_one(query.bind(key).bind(window.as_str()).bind(from)).await?;
+    row.map_or(Ok(Nanos::ZERO), |row| row.nanos("used"))
 }
 
 /// The newest window of each kind.

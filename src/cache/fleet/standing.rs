@@ -1,0 +1,48 @@
+//! How accounts stand, and who is alive.
+
+use actors::domain::id::AccountId;
+use redis::RedisResult;
+
+use super::scripts::{BEAT, SAVE_STANDING};
+use super::{CHANNEL, DEAD_MS, Link, PREFIX};
+
+fn standings() -> String {
+    format!("{PREFIX}acct:states")
+}
+
+/// Beats an instance's heart. Returns how many live, and the mark that only a flush removes.
+pub(super) async fn beat(mut link: Link, instance: &str) -> RedisResult<(u32, String)> {
+    let mut call = BEAT.key(format!("{PREFIX}{{instances}}:beats"));
+    call.key(format!("{PREFIX}{{instances}}:mark"));
+    call.arg(instance).arg(DEAD_MS).arg(hex::encode(rand::random::<[u8; 8]>()));
+    call.invoke_async(&mut link).await
+}
+
+/// Every standing with its version.
+pub(super) async fn all(mut link: Link) -> RedisResult<Vec<(AccountId, i64, String)>> {
+    let rows: Vec<(i64, String)> = redis::cmd("HGETALL").arg(standings()).query_async(&mut link).await?;
+    let read = |(id, text): (i64, String)| {
+        let (version, text) = text.split_once('|')?;
+        Some((AccountId(id), version.parse().ok()?, text.to_owned()))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
+}
+
+/// Stores a standing unless another instance was faster: then its version and text come back.
+pub(super) async fn save(
+    mut link: Link,
+    id: AccountId,
+    seen: i64,
+    text: String,
+) -> RedisResult<Option<(i64, String)>> {
+    let mut call = SAVE_STANDING.key(standings());
+    call.arg(id.0).arg(seen).arg(text).arg(CHANNEL).arg(format!("s:{id}"));
+    let newer: Vec<redis::Value> = call.invoke_async(&mut link).await?;
+    match newer.as_slice() {
+        [version, text] => {
+            let version = redis::from_redis_value_ref(version)?;
+            Ok(Some((version, redis::from_redis_value_ref(text)?)))
+        }
+        _ => Ok(None),
+    }
+}
