@@ -104,6 +104,7 @@ impl EngineMetrics {
         let mut families = Families::new(PREFIX);
         accounts::show(&mut families, &views, now, &settings, self.config.per_account_max);
         scheduler::show(&mut families, &stats);
+        scheduler::show_fleet(&mut families, &engine.fleet);
         for gauge in engine.actors.gauges() {
             let labels = [("actor", gauge.actor)];
             families.gauge("actor_mailbox_depth", "Messages that wait", &labels, gauge.depth);

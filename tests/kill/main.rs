@@ -8,6 +8,7 @@
 mod checker;
 mod drain;
 mod evidence;
+mod fleet;
 mod forged;
 mod leavers;
 mod outage;

@@ -103,7 +103,7 @@ pub fn with_stores(scene: impl AsyncFnOnce(Stage, &mut Stores) -> anyhow::Result
 }
 
 /// The fault itself takes time: a store that is away for this long, counted from `since`.
-async fn outage_lasts(since: Instant) {
+pub async fn outage_lasts(since: Instant) {
     tokio::time::sleep(length().outage.saturating_sub(since.elapsed())).await;
 }
 

@@ -79,15 +79,29 @@ pub async fn during<T>(
     per_second: u32,
     scene: impl AsyncFnOnce(Log) -> anyhow::Result<T>,
 ) -> anyhow::Result<(T, Vec<Exchange>)> {
+    at(&[to], key, per_second, scene).await
+}
+
+/// As [`during`], at several instances, each with so many calls a second.
+pub async fn at<T>(
+    to: &[SocketAddr],
+    key: &str,
+    per_second: u32,
+    scene: impl AsyncFnOnce(Log) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, Vec<Exchange>)> {
     let log = Log::default();
     let (stop, local) = (Rc::new(Cell::new(false)), LocalSet::new());
     let result = local
         .run_until(async {
-            let calls =
-                tokio::task::spawn_local(generate(to, key.to_owned(), per_second, log.clone(), Rc::clone(&stop)));
+            let mut calls = JoinSet::new();
+            for to in to {
+                calls.spawn_local(generate(*to, key.to_owned(), per_second, log.clone(), Rc::clone(&stop)));
+            }
             let result = scene(log.clone()).await;
             stop.set(true);
-            calls.await?;
+            while let Some(ended) = calls.join_next().await {
+                ended?;
+            }
             result
         })
         .await?;

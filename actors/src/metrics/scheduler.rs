@@ -2,6 +2,7 @@
 
 use super::families::{Distribution, Families};
 use crate::domain::account::Platform;
+use crate::fleet::FleetHandle;
 use crate::scheduler::stats::{DECISION_BOUNDS_US, Histogram, Line, SchedulerStats, WAIT_BOUNDS_MS};
 
 /// Shows the scheduler's counters.
@@ -44,8 +45,17 @@ pub fn show(families: &mut Families, stats: &SchedulerStats) {
         &[],
         stats.retry_budget_exhausted,
     );
-    // Leases of one process cannot be lost; the fleet's can.
-    families.counter("lease_lost_total", "Leases that expired while held", &[], 0);
+}
+
+/// Shows what this instance holds in the store that instances share.
+pub fn show_fleet(families: &mut Families, fleet: &FleetHandle) {
+    let held = fleet.stats();
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    families.counter("lease_lost_total", "Leases that expired while held", &[], held.lost);
+    families.gauge("fleet_together", "1 while the shared store decides about limits", &[], fleet.is_together().into());
+    families.gauge("fleet_leases", "Slots held in the shared store", &[], count(held.leases));
+    families.gauge("fleet_admissions", "Admissions held in the shared store", &[], count(held.admissions));
+    families.gauge("fleet_ends_waiting", "Ends that the shared store has not heard of", &[], count(held.ends));
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the text format knows only floats")]
