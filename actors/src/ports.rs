@@ -166,8 +166,8 @@ pub trait Fleet: Send + Sync {
     /// Beats this instance's heart and counts the instances that beat.
     fn beat(&self) -> PortFuture<Result<u32, PortError>>;
 
-    /// Every account's standing, with its version.
-    fn standings(&self) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>>;
+    /// The standings of these accounts, or of all when none is named, each with its version.
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>>;
 
     /// Stores a standing over the version `seen` (0 = none). When another instance was faster its version and text come back
     /// instead of `None`, and nothing is stored.

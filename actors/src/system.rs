@@ -245,6 +245,7 @@ pub async fn launch(
         board: Rc::clone(&board),
         counters,
         share: wired.share,
+        fleet: ports.fleet.clone(),
     });
     let mut wards = Wards::new(deps, Arc::clone(&directory), orders.clone());
     let accounts = stored.len();

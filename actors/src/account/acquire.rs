@@ -8,7 +8,6 @@ use super::refresh::TOO_SHORT;
 use super::state::AccountState;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
-use crate::fleet::ask::LeaseAnswer;
 
 impl AccountState {
     /// The scheduler asks for a slot. With a token about to end, the question waits for the next one.
@@ -53,18 +52,6 @@ impl AccountState {
         }
         let lease = self.cell.ledger.borrow_mut().take(now, &ask);
         Some((lease, credential))
-    }
-
-    /// The shared store said what all instances hold. Only a refusal is news to those who wait.
-    pub fn on_seen(&mut self, now: Timestamp, answer: &LeaseAnswer) -> Effects {
-        self.cell.ledger.borrow_mut().seen(now, answer);
-        Effects { changed: true, ..Effects::default() }
-    }
-
-    /// A slot came free at another instance.
-    pub fn on_slot_news(&mut self) -> Effects {
-        self.cell.ledger.borrow_mut().slot_freed();
-        Effects { changed: true, ..Effects::default() }
     }
 
     /// Everything but the credential.

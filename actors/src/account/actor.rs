@@ -10,7 +10,7 @@ use super::deps::AccountDeps;
 use super::effects::{Decided, Effects};
 use super::messages::{
     Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
-    RefreshNow, ReleaseLease, Reload, Reset, Retire, Seen, SlotNews, StatusSaved, Tested,
+    RefreshNow, ReleaseLease, Reload, Reset, Retire, Seen, SlotNews, StandingHeard, StandingSaved, StatusSaved, Tested,
 };
 use super::state::AccountState;
 use crate::domain::settings::Settings;
@@ -60,6 +60,9 @@ impl AccountActor {
         if effects.changed && !answered {
             self.deps.audience.changed(Box::new(self.state.view(now)));
         }
+        if let Some((seen, text)) = self.state.standing_due(now) {
+            self.save_standing(seen, text, ctx);
+        }
         let due = self.state.next_due(now, &self.deps.settings.load());
         self.deps.board.set(self.state.cell(), due);
     }
@@ -101,6 +104,8 @@ hears! {
     Ended => |state, now, settings, Ended(ended)| state.on_ended(now, settings, ended);
     Seen => |state, now, _, Seen(answer)| state.on_seen(now, &answer);
     SlotNews => |state, _, _, _| state.on_slot_news();
+    StandingHeard => |state, _, _, heard| state.on_standing_heard(heard.version, &heard.text);
+    StandingSaved => |state, now, _, StandingSaved(result)| state.on_standing_saved(now, result);
     Reload => |state, now, settings, Reload(stored)| state.on_reload(now, settings, stored);
     NewerCredential => |state, now, settings, ask| state.on_newer_credential(now, settings, ask);
     RefreshNow => |state, now, settings, ask| state.on_refresh_now(now, settings, ask);

@@ -102,6 +102,15 @@ impl Circuit {
         }
     }
 
+    /// Takes the state that instances agree on: end of the opening, openings in a row, successes; `None` = closed.
+    pub fn follow(&mut self, open: Option<(Timestamp, u32, u32)>) {
+        let probing = self.is_probing();
+        self.state = match open {
+            None => Breaker::Closed,
+            Some((until, opening, successes)) => Breaker::Open { until, opening, successes, probing },
+        };
+    }
+
     /// Closed by a person.
     pub fn reset(&mut self) {
         self.state = Breaker::Closed;

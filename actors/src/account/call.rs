@@ -10,7 +10,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, Handler};
 use super::actor::AccountActor;
 use super::effects::Call;
 use super::exchange;
-use super::messages::{Loaded, Probed, StatusSaved};
+use super::messages::{Loaded, Probed, StandingSaved, StatusSaved};
 
 impl AccountActor {
     pub(super) fn call(&self, call: Call, ctx: &mut Context<Self>) {
@@ -30,6 +30,13 @@ impl AccountActor {
                 let ports = (Arc::clone(&self.deps.store), Arc::clone(&self.deps.vendor));
                 exchange::start(Rc::clone(self.state.cell()), self.mailbox.clone(), ports, spec, (generation, base));
             }
+        }
+    }
+
+    /// Stores how the account stands, for other instances.
+    pub(super) fn save_standing(&self, seen: i64, text: String, ctx: &mut Context<Self>) {
+        if let Some(fleet) = &self.deps.fleet {
+            Self::then(ctx, fleet.save_standing(self.state.id(), seen, text), StandingSaved);
         }
     }
 

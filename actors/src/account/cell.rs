@@ -11,6 +11,7 @@ use super::breaker::Circuit;
 use super::cooldown::Cooldowns;
 use super::health::Health;
 use super::ledger::Ledger;
+use super::shared::Sharing;
 use super::windows::VendorFacts;
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
@@ -59,6 +60,8 @@ pub struct AccountCell {
     pub ledger: RefCell<Ledger>,
     /// Health, breaker, cooldowns, windows. Reset when the actor keeps dying, in case it is what kills it.
     pub standing: RefCell<Standing>,
+    /// What is stored of the standing for other instances; `None` where an instance is alone.
+    pub sharing: RefCell<Option<Sharing>>,
     /// The account as the actor last knew it: the source of a rebuild when storage cannot be read.
     pub last_known: RefCell<StoredAccount>,
     /// Of the last view; grows strictly, over every rebuild.
@@ -81,6 +84,7 @@ impl AccountCell {
             id,
             ledger: RefCell::new(Ledger::new(now, &stored.spec, zone)),
             standing: RefCell::new(Standing::new(id, now)),
+            sharing: RefCell::new(None),
             last_known: RefCell::new(stored),
             generation: Cell::new(0),
             due: Cell::new(Timestamp(i64::MAX)),
@@ -88,6 +92,11 @@ impl AccountCell {
             status_unsaved: Cell::new(false),
             restarts: Cell::new(0),
         }
+    }
+
+    /// The standing is shared with other instances from now on.
+    pub fn share_standing(&self) {
+        self.sharing.borrow_mut().get_or_insert_with(|| Sharing::new(&self.standing.borrow()));
     }
 
     /// The number of the next view.

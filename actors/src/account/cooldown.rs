@@ -84,6 +84,14 @@ impl Cooldowns {
         self.drop_where(|e| hard || e.soft);
     }
 
+    /// Takes the entries that instances agree on.
+    pub fn replace(&mut self, entries: Vec<Cooldown>) {
+        if self.entries != entries {
+            self.entries = entries;
+            self.show();
+        }
+    }
+
     /// The first entry that keeps a request away now.
     pub fn blocking(&self, now: Timestamp, model: &str, family: &Family, soft_too: bool) -> Option<&Cooldown> {
         self.entries.iter().find(|e| e.until > now && (soft_too || !e.soft) && e.scope.covers(model, family))

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::fleet::Share;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
-use crate::ports::{AccountStore, Vendor};
+use crate::ports::{AccountStore, Fleet, Vendor};
 use crate::settings::SharedSettings;
 
 /// What every account's actor works with.
@@ -32,4 +32,6 @@ pub struct AccountDeps {
     pub counters: Counters,
     /// Which part of a limit this instance may give out.
     pub share: Share,
+    /// Where standings are shared; `None` where an instance is alone.
+    pub fleet: Option<Arc<dyn Fleet>>,
 }

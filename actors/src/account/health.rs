@@ -65,6 +65,11 @@ impl Health {
         self.score
     }
 
+    /// Takes the score that instances agree on.
+    pub fn set(&mut self, score: i64) {
+        self.score = score.clamp(0, FULL);
+    }
+
     /// Applies a change.
     pub fn apply(&mut self, change: Change) {
         self.score = (self.score + change.delta()).clamp(0, FULL);

@@ -49,6 +49,21 @@ pub struct AcquireRefused;
 #[rtype(result = "()")]
 pub struct Seen(pub LeaseAnswer);
 
+/// Another instance stored the account's standing; sent by the fleet's actor.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub struct StandingHeard {
+    /// Its version.
+    pub version: i64,
+    /// As stored.
+    pub text: String,
+}
+
+/// The store took the standing, had a newer one, or did not answer.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct StandingSaved(pub Result<Option<(i64, String)>, PortError>);
+
 /// A slot of the account came free at another instance.
 #[derive(Message, Debug, Clone, Copy)]
 #[rtype(result = "()")]

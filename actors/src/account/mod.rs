@@ -13,6 +13,7 @@ pub mod messages;
 pub mod view;
 
 mod acquire;
+mod together;
 mod consequence;
 mod outcome;
 mod probe;
@@ -28,6 +29,7 @@ pub mod cell;
 mod cooldown;
 mod health;
 mod ledger;
+pub mod shared;
 mod windows;
 
 pub mod actor;

@@ -62,6 +62,9 @@ impl AccountState {
             let mut ledger = cell.ledger.borrow_mut();
             ledger.set_limits(now, &spec, settings.timezone.0);
             cell.standing.borrow_mut().circuit.set_probing(now, ledger.has_probe());
+            if let Some(sharing) = cell.sharing.borrow_mut().as_mut() {
+                sharing.on_start();
+            }
         }
         let status_write = StatusWrite::new(lives, now, cell.status_unsaved.get());
         let mut state = Self {
@@ -182,6 +185,7 @@ impl AccountState {
             self.probe.as_ref().map(Probe::gives_up_at),
             standing.circuit.next_probe().filter(|_| self.can_probe(now)),
             standing.health.next_rest(settings.health_regen_per_5min),
+            self.cell.sharing.borrow().as_ref().and_then(|sharing| sharing.next_due(&standing)),
         ];
         let next = moments.into_iter().flatten().min();
         next.map_or(Timestamp(i64::MAX), |at| at.max(now.plus(BREATH)))

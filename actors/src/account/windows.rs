@@ -50,6 +50,16 @@ impl VendorFacts {
         self.windows = windows.into();
     }
 
+    /// Takes the facts that instances agree on.
+    pub fn replace(&mut self, windows: Vec<WindowSnapshot>, unsupported: Vec<(Arc<str>, Timestamp)>) {
+        if *self.windows != *windows {
+            self.windows = windows.into();
+        }
+        if *self.unsupported != *unsupported {
+            self.unsupported = unsupported.into();
+        }
+    }
+
     /// Learns that the vendor does not know a model.
     pub fn learn_unknown(&mut self, now: Timestamp, model: &Arc<str>) {
         let mut list: Vec<_> =

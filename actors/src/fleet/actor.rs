@@ -1,5 +1,6 @@
 //! The fleet's actor: translation, timers, and the calls of the store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use super::book::Book;
 use super::messages::{HoldsOver, LeasesOver, PermitsOver, Reserve, Reserved};
 use super::share::Share;
 use crate::account::directory::Directory;
-use crate::account::messages::{Seen, SlotNews};
+use crate::account::messages::{Seen, SlotNews, StandingHeard};
 use crate::clock::Clock;
-use crate::domain::id::AttemptId;
+use crate::domain::id::{AccountId, AttemptId};
 use crate::domain::settings::{OnFailure, OnStoreFailure};
 use crate::domain::time::{SECOND, Timestamp};
 use crate::handle::Mailbox;
@@ -28,6 +29,10 @@ use crate::takes_obligations;
 const LINGER: Duration = Duration::from_millis(5);
 /// How often the store's return is looked for, and overdue renewals.
 const TICK: Duration = Duration::from_secs(1);
+/// News of standings are read together when they come within this time.
+const HEED: Duration = Duration::from_millis(100);
+/// Every standing is read again this often.
+const READ: i64 = 5 * SECOND;
 /// How often the instance shows that it lives.
 const BEAT: i64 = 5 * SECOND;
 
@@ -61,13 +66,17 @@ pub struct FleetActor {
     renewing: bool,
     renew_at: Timestamp,
     beat_at: Timestamp,
+    /// When every standing is read again: news can be lost.
+    read_at: Timestamp,
+    /// Accounts that stand otherwise than is known here.
+    heard_of: BTreeSet<AccountId>,
 }
 
 impl FleetActor {
     /// An actor that goes on with the book of its last life.
     pub fn new(deps: FleetDeps) -> Self {
         let now = deps.clock.now();
-        Self { deps, instances: 1, flush_armed: false, renewing: false, renew_at: now, beat_at: now }
+        Self { deps, instances: 1, flush_armed: false, renewing: false, renew_at: now, beat_at: now, read_at: now, heard_of: BTreeSet::new() }
     }
 
     fn decide(&mut self, ctx: &mut Context<Self>, Reserve { attempt, ask, turn }: Reserve) {
@@ -201,6 +210,29 @@ impl FleetActor {
         }
     }
 
+    /// Reads the standings that others stored lately, and all of them now and then.
+    fn read_standings(&mut self, ctx: &mut Context<Self>) {
+        let now = self.deps.clock.now();
+        let all = self.read_at <= now;
+        if !self.deps.store.is_up() || (!all && self.heard_of.is_empty()) {
+            return;
+        }
+        let of = std::mem::take(&mut self.heard_of);
+        if all {
+            self.read_at = now.plus(READ);
+        }
+        let of = if all { Vec::new() } else { of.into_iter().collect() };
+        let call = self.deps.store.standings(of);
+        ctx.spawn(wrap_future::<_, Self>(call).map(|result, actor: &mut Self, _| {
+            // What could not be read is read with all of them.
+            for (id, version, text) in result.unwrap_or_default() {
+                if let Some(mailbox) = actor.deps.accounts.get(id) {
+                    let _ = mailbox.tell(StandingHeard { version, text });
+                }
+            }
+        }));
+    }
+
     /// Renews everything. When the store has been away, it also hears what was granted without it, and decides again.
     fn renew(&mut self, ctx: &mut Context<Self>, now: Timestamp) {
         let settings = self.deps.settings.load();
@@ -255,8 +287,10 @@ impl FleetActor {
             News::KeySlot(user, key) => {
                 let _ = self.deps.scheduler.tell(KeySlotFreed { key: *key, user: *user, elsewhere: true });
             }
-            News::Standing(_) => {}
-            News::Missed => self.renew_at = self.deps.clock.now(),
+            News::Standing(id) => {
+                self.heard_of.insert(*id);
+            }
+            News::Missed => (self.renew_at, self.read_at) = (self.deps.clock.now(), self.deps.clock.now()),
         }
     }
 }
@@ -273,6 +307,7 @@ impl Actor for FleetActor {
         self.tick(ctx);
         self.listen(ctx);
         ctx.run_interval(TICK, |actor, ctx| actor.tick(ctx));
+        ctx.run_interval(HEED, |actor, ctx| actor.read_standings(ctx));
     }
 }
 

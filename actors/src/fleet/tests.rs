@@ -312,6 +312,28 @@ async fn a_session_stays_on_its_account_whichever_instance_serves_it() {
 }
 
 #[actix_rt::test]
+async fn what_one_instance_learns_of_an_account_the_others_know_within_a_second() {
+    tokio::time::pause();
+    let mut fleet = Instances::start(2, vec![spec(1)]).await;
+    let request = fleet_request(&mut fleet, |_| ());
+    let grant = fleet.engines[0].engine.scheduler.route(request).await.unwrap();
+    let now = fleet.engines[0].engine.clock.now();
+    grant.lease.finish(report(Verdict::Overloaded, now, now));
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let mut views = Vec::new();
+    for engine in &fleet.engines {
+        let view = engine.engine.accounts.detail(ONE).await.unwrap().view;
+        views.push((view.health, view.cooldowns.to_vec()));
+    }
+    assert_eq!(views[0].0, 70);
+    assert_eq!(views[0], views[1]);
+    assert!(fleet.engines[0].engine.accounts.reset(ONE, false));
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let view = fleet.engines[1].engine.accounts.detail(ONE).await.unwrap().view;
+    assert_eq!((view.health, view.cooldowns.len()), (100, 0), "a person's reset reaches everyone");
+}
+
+#[actix_rt::test]
 async fn the_view_shows_what_others_hold() {
     tokio::time::pause();
     let mut fleet = Instances::start(2, vec![AccountSpec { max_concurrency: 4, ..spec(1) }]).await;

@@ -64,6 +64,9 @@ impl Wards {
             let id = account.spec.id;
             let cell = Rc::new(AccountCell::new(now, account.clone(), zone));
             cell.ledger.borrow_mut().preload(spent);
+            if self.deps.fleet.is_some() {
+                cell.share_standing();
+            }
             self.deps.board.add(Rc::clone(&cell));
             let mailbox = Mailbox::default();
             boxes.push((id, mailbox.clone()));

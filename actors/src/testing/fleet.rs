@@ -211,8 +211,9 @@ impl Fleet for Instance {
         })
     }
 
-    fn standings(&self) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
-        self.store.call(self.number, |s, _| s.standings.iter().map(|(id, (version, text))| (*id, *version, text.clone())).collect())
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
+        let wanted = move |id: &AccountId| of.is_empty() || of.contains(id);
+        self.store.call(self.number, move |s, _| s.standings.iter().filter(|(id, _)| wanted(id)).map(|(id, (version, text))| (*id, *version, text.clone())).collect())
     }
 
     fn save_standing(

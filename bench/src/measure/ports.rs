@@ -24,6 +24,7 @@ pub fn ports(accounts: i64) -> Ports {
         usage: outside.clone(),
         settings: outside.clone(),
         chores: outside,
+        fleet: None,
     }
 }
 

@@ -133,8 +133,8 @@ impl Fleet for SharedFleet {
         })
     }
 
-    fn standings(&self) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
-        self.call(BATCH, standing::all)
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
+        self.call(BATCH, |link| standing::read(link, of))
     }
 
     fn save_standing(

@@ -18,11 +18,19 @@ pub(super) async fn beat(mut link: Link, instance: &str) -> RedisResult<(u32, St
     call.invoke_async(&mut link).await
 }
 
-/// Every standing with its version.
-pub(super) async fn all(mut link: Link) -> RedisResult<Vec<(AccountId, i64, String)>> {
-    let rows: Vec<(i64, String)> = redis::cmd("HGETALL").arg(standings()).query_async(&mut link).await?;
-    let read = |(id, text): (i64, String)| {
-        let (version, text) = text.split_once('|')?;
+/// The standings of these accounts, or of all when none is named.
+pub(super) async fn read(mut link: Link, of: Vec<AccountId>) -> RedisResult<Vec<(AccountId, i64, String)>> {
+    let rows: Vec<(i64, Option<String>)> = match of.is_empty() {
+        true => redis::cmd("HGETALL").arg(standings()).query_async(&mut link).await?,
+        false => {
+            let ids: Vec<i64> = of.iter().map(|id| id.0).collect();
+            let texts: Vec<Option<String>> =
+                redis::cmd("HMGET").arg(standings()).arg(&ids).query_async(&mut link).await?;
+            ids.into_iter().zip(texts).collect()
+        }
+    };
+    let read = |(id, text): (i64, Option<String>)| {
+        let (version, text) = text.as_deref()?.split_once('|')?;
         Some((AccountId(id), version.parse().ok()?, text.to_owned()))
     };
     Ok(rows.into_iter().filter_map(read).collect())
