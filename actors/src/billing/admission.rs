@@ -61,6 +61,7 @@ impl Ledger {
         }
         check_rates(key, owner, ask, now)?;
         check_slots(key, owner)?;
+        check_price(ask)?;
         check_money(key, ask, zone, now)?;
         let held = take(key, owner, ask, zone, now, expires);
         let answer = granted(key, permit, &held.starts, now);
@@ -98,6 +99,11 @@ fn check_slots(key: &Key, owner: &Owner) -> Result<(), AdmitRefused> {
         return Err(AdmitRefused::UserBusy);
     }
     Ok(())
+}
+
+fn check_price(ask: &Admit) -> Result<(), AdmitRefused> {
+    let refused = AdmitRefused::Limited { reason: RefusalReason::ModelNotPriced, retry_after_ms: None, reset_at: None };
+    if ask.priced { Ok(()) } else { Err(refused) }
 }
 
 fn check_money(key: &Key, ask: &Admit, zone: Tz, now: Timestamp) -> Result<(), AdmitRefused> {

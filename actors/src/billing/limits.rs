@@ -132,7 +132,12 @@ impl Rates {
     pub(super) fn refuses(&self, ask: &Admit, now: Timestamp) -> Option<(RefusalReason, Option<i64>)> {
         self.rates.iter().find_map(|rate| {
             let wait = rate.window.wait_for(now.0, rate.cost_of(ask)?);
-            (wait != Some(0)).then(|| (rate.reason(), wait))
+            // No wait helps a request that is larger than the whole window.
+            let reason = match (wait, rate.rule.dim) {
+                (None, RateDimension::Tokens) => RefusalReason::RequestExceedsLimit,
+                _ => rate.reason(),
+            };
+            (wait != Some(0)).then_some((reason, wait))
         })
     }
 
