@@ -7,6 +7,7 @@ pub mod json;
 pub mod key;
 pub mod oauth;
 pub mod options;
+pub mod own_key;
 pub mod user;
 
 /// A value that is not acceptable, with the field that holds it.

@@ -33,8 +33,17 @@ pub struct NewKey {
     pub last4: String,
 }
 
+/// What [`StoreError::Conflict`] names when a user has as many keys as may be.
+pub const NO_ROOM: &str = "max_api_keys";
+
 /// Stores a new key.
 pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, StoreError> {
+    create_within(db, key, 0, now).await
+}
+
+/// Stores a new key unless its owner has `most` keys that are not revoked; 0 = any number. The owner's row is locked
+/// meanwhile, so that keys made at once are counted one after the other.
+pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> Result<KeyId, StoreError> {
     let columns = row::CONFIG_COLUMNS;
     let marks = vec!["?"; columns.len()].join(", ");
     let statement = built(format!(
@@ -44,10 +53,17 @@ pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, Store
     ));
     let statement = row::bind_config(statement, &key.config)?.bind(key.user);
     let statement = statement.bind(key.prefix).bind(key.last4).bind(now).bind(now);
-    let digest = key.digest;
+    let (digest, user) = (key.digest, key.user);
     db.change(move |tx| {
         let (statement, digest) = (statement.clone(), digest.clone());
         Box::pin(async move {
+            if most > 0 {
+                tx.write(sql("UPDATE users SET updated_at = updated_at WHERE id = ?").bind(user)).await?;
+                let owned = tx.read(list::count_of(user)).await?;
+                if owned.first().map_or(Ok(0), |row| row.int("total"))? >= i64::from(most) {
+                    return Err(StoreError::Conflict(NO_ROOM.to_owned()));
+                }
+            }
             let id = KeyId(tx.write(statement).await?.insert_id);
             digests::insert(tx, id, &digest, now).await?;
             tx.created(id.0);
