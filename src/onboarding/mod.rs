@@ -5,6 +5,7 @@ pub mod credential;
 pub mod import;
 pub mod json;
 pub mod key;
+pub mod key_import;
 pub mod oauth;
 pub mod options;
 pub mod own_key;

@@ -299,6 +299,9 @@ pub async fn set_status(
 ) -> Result<KeyView, ApiError> {
     may_write(session)?;
     let row = found(session, state, id).await?;
+    if row.status == KeyStatus::Revoked && status != KeyStatus::Revoked && action != "key_restored" {
+        return Err(ApiError::new(Reason::IllegalTransition, "a revoked key must be restored"));
+    }
     let changed = serde_json::json!({ "status": [row.status, status] });
     let db = state.db.audited(session.entry(state, action, "api_key", Some(id), changed));
     keys::set_status(&db, row.id, status, state.clock.now()).await?;

@@ -16,6 +16,7 @@ pub mod users;
 pub mod api_keys;
 pub mod client_types;
 pub mod key_bulk;
+pub mod key_imports;
 pub mod key_limits;
 
 pub mod account_actions;
@@ -87,6 +88,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
 fn key_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(key_bulk::bulk_keys)
+        .service(key_imports::import_keys)
         .service(api_keys::list_keys)
         .service(api_keys::create_key)
         .service(api_keys::get_key)

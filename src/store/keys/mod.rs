@@ -1,6 +1,7 @@
 //! API keys: only digests are stored. Counters live in tables of their own, so that usage never rewrites a key's row.
 
 mod digests;
+mod import;
 mod list;
 mod policy;
 mod row;
@@ -9,6 +10,7 @@ use actors::domain::id::{KeyId, UserId};
 use actors::domain::time::Timestamp;
 
 pub use digests::{Digest, rehash, rotate};
+pub use import::{Imported, digest_is_known, import, imported, update_imported};
 pub use list::{KeyFilter, KeyTotals, count_by_user, list, totals};
 pub use policy::{FoundKey, Versions, find, generation, load, versions};
 pub use row::{KeyConfig, KeyRow, KeyStatus};
@@ -44,15 +46,7 @@ pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, Store
 /// Stores a new key unless its owner has `most` keys that are not revoked; 0 = any number. The owner's row is locked
 /// meanwhile, so that keys made at once are counted one after the other.
 pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> Result<KeyId, StoreError> {
-    let columns = row::CONFIG_COLUMNS;
-    let marks = vec!["?"; columns.len()].join(", ");
-    let statement = built(format!(
-        "INSERT INTO api_keys ({}, user_id, status, key_prefix, key_last4, version, created_at, updated_at) \
-         VALUES ({marks}, ?, 'active', ?, ?, 1, ?, ?)",
-        columns.join(", ")
-    ));
-    let statement = row::bind_config(statement, &key.config)?.bind(key.user);
-    let statement = statement.bind(key.prefix).bind(key.last4).bind(now).bind(now);
+    let statement = insertion(&key, now)?;
     let (digest, user) = (key.digest, key.user);
     db.change(move |tx| {
         let (statement, digest) = (statement.clone(), digest.clone());
@@ -72,6 +66,18 @@ pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> R
         })
     })
     .await
+}
+
+fn insertion(key: &NewKey, now: Timestamp) -> Result<Sql, StoreError> {
+    let columns = row::CONFIG_COLUMNS;
+    let marks = vec!["?"; columns.len()].join(", ");
+    let statement = built(format!(
+        "INSERT INTO api_keys ({}, user_id, status, key_prefix, key_last4, version, created_at, updated_at) \
+         VALUES ({marks}, ?, 'active', ?, ?, 1, ?, ?)",
+        columns.join(", ")
+    ));
+    let statement = row::bind_config(statement, &key.config)?.bind(key.user);
+    Ok(statement.bind(key.prefix.as_str()).bind(key.last4.as_str()).bind(now).bind(now))
 }
 
 /// One key; `owner` hides the keys of others.
