@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 
 use actix_web::http::header::HeaderMap;
+use actors::billing::messages::LimitsLeft;
 use actors::domain::client::{DROID, RouteFamily};
+use actors::domain::id::KeyId;
 use actors::domain::key::KeyPolicy;
-use actors::domain::route::Endpoint;
+use actors::domain::limit::RateDimension;
+use actors::domain::route::{Endpoint, RefusalReason};
 use actors::domain::settings::{ClientFilter, Settings};
 
 use super::clients::Visit;
@@ -78,6 +81,27 @@ fn admit(relay: &Relay, key: &KeyPolicy, settings: &Settings, visit: &Visit<'_>)
         return Err(RelayError::ClientNotAllowed);
     }
     Ok(())
+}
+
+/// What is left of a key's limits, for the refusal that one of them gave (`relay-api.md` §3.3); nothing for other refusals.
+pub async fn limits_behind(relay: &Relay, error: &RelayError, key: Option<KeyId>) -> LimitsLeft {
+    use RefusalReason as R;
+    let RelayError::Refused(refusal) = error else { return LimitsLeft::default() };
+    let of_key = matches!(
+        refusal.reason,
+        R::RateRequests | R::RateTokens | R::RateCostWindow | R::RequestExceedsLimit | R::ConcurrencyKey
+    );
+    let Some(key) = key.filter(|_| of_key) else { return LimitsLeft::default() };
+    let Some(live) = relay.engine().billing.limits(key).await else { return LimitsLeft::default() };
+    let tightest = |dim| {
+        let of_dimension = live.rates.iter().filter(move |rate| rate.rule.dim == dim).map(|rate| rate.left);
+        of_dimension.min_by_key(|left| left.remaining)
+    };
+    let requests = live.requests.into_iter().chain(tightest(RateDimension::Requests));
+    LimitsLeft {
+        requests: requests.min_by_key(|left| left.remaining),
+        tokens: tightest(RateDimension::Tokens),
+    }
 }
 
 /// The family of a call; `None` for those that client rules leave alone.

@@ -124,6 +124,7 @@ async fn of_many_faults_the_first_of_the_table_is_told_in_every_dialect() {
             let answer = app.send(&broken_call(tongue, &key, row)).await;
             answer.expect_refusal(tongue.form, condition, told);
             says_how_to_retry(&answer, told);
+            tells_the_limit(&answer, tongue.form, condition);
         }
         break_from(&app, &key, &accounts, ROWS.len()).await;
         drop(holder);
@@ -153,6 +154,17 @@ fn says_how_to_retry(answer: &Answer, told: Refusal) {
     };
     let word = if expected { "true" } else { "false" };
     assert_eq!(answer.should_retry(), Some(word), "{} {:?}", answer.status, answer.headers);
+}
+
+/// Who ran into a limit of the key is told the limit, where the dialect has words for it.
+fn tells_the_limit(answer: &Answer, form: Form, condition: &str) {
+    let name = match form {
+        Form::Anthropic | Form::Invoke => "anthropic-ratelimit-requests-limit",
+        _ => "x-ratelimit-limit-requests",
+    };
+    let has_words = !matches!(form, Form::Gemini | Form::CodeAssist | Form::Converse);
+    let expected = (condition == "rate_requests" && has_words).then_some("1");
+    assert_eq!(answer.header(name), expected, "{condition} {:?}", answer.headers);
 }
 
 #[actix_rt::test]

@@ -1,14 +1,14 @@
 //! `/api-keys`: administrators manage all keys, users their own. A secret is shown once.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, post, put, routes};
+use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put, routes};
 use actors::domain::id::{KeyId, UserId};
 use actors::domain::time::SECOND;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::AdminState;
+use super::{AdminState, key_export};
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Body, PageQuery, Params, Session, User, changes, merged, take_version};
@@ -79,6 +79,8 @@ pub struct KeyQuery {
     status: Option<KeyStatus>,
     /// Label.
     tag: Option<String>,
+    /// `json` or `csv`.
+    format: Option<String>,
 }
 
 pub fn view(row: KeyRow, totals: KeyTotals, now: actors::domain::time::Timestamp) -> KeyView {
@@ -159,16 +161,17 @@ async fn check_clients(state: &AdminState, old: &[String], new: &[String]) -> Re
     }
 }
 
-/// Lists keys: all for administrators, own ones for users.
+/// Lists keys: all for administrators, own ones for users. With `format=csv` all that match, as a file.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), params(PageQuery, KeyQuery),
-    responses((status = 200, body = Envelope<Page<KeyView>>)))]
+    responses((status = 200, content((Envelope<Page<KeyView>> = "application/json"), (String = "text/csv")))))]
 #[get("/api-keys")]
 pub async fn list_keys(
     session: Session<User>,
     state: State<AdminState>,
     page: Params<PageQuery>,
     query: Params<KeyQuery>,
-) -> Result<Data<Page<KeyView>>, ApiError> {
+    http: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let query = query.0;
     let filter = KeyFilter {
         user: owner(&session).or(query.user_id.map(UserId)),
@@ -176,7 +179,22 @@ pub async fn list_keys(
         tag: query.tag,
         text: super::search(query.q)?,
     };
-    let (rows, total) = keys::list(&state.db, &filter, page.0.rows()?).await?;
+    match query.format.as_deref() {
+        None | Some("json") => {}
+        Some("csv") => return Ok(key_export::file(state, filter)),
+        Some(_) => return Err(ApiError::invalid("format", "must be json or csv")),
+    }
+    let (views, total) = views(&state, &filter, page.0.rows()?).await?;
+    Ok(Data::page(page.0.answer(views, total)?).respond_to(&http))
+}
+
+/// A page of keys with what they used, and how many match.
+pub async fn views(
+    state: &AdminState,
+    filter: &KeyFilter,
+    page: crate::store::Page,
+) -> Result<(Vec<KeyView>, i64), ApiError> {
+    let (rows, total) = keys::list(&state.db, filter, page).await?;
     let ids: Vec<KeyId> = rows.iter().map(|row| row.id).collect();
     let totals = if ids.is_empty() { Vec::new() } else { keys::totals(&state.db, &ids).await? };
     let now = state.clock.now();
@@ -185,7 +203,7 @@ pub async fn list_keys(
         let totals = total_of(row.id);
         view(row, totals, now)
     });
-    Ok(Data::page(page.0.answer(views.collect(), total)?))
+    Ok((views.collect(), total))
 }
 
 /// Creates a key and shows its secret once.
@@ -223,14 +241,18 @@ pub async fn create_one(
     let entry = session.entry(state, "key_created", "api_key", None, recorded);
     let key = NewKey { user, config, digest: state.keyring.digest(secret.expose_secret()), prefix, last4 };
     let made = keys::create_within(&state.db.audited(entry), key, most, state.clock.now()).await;
-    let id = made.map_err(|error| match error {
+    let id = made.map_err(|error| full(error, most))?;
+    let view = shown(session, state, id).await?;
+    Ok(KeySecret { view, api_key: secret.expose_secret().to_owned() })
+}
+
+fn full(error: StoreError, most: u32) -> ApiError {
+    match error {
         StoreError::Conflict(what) if what == keys::NO_ROOM => {
             ApiError::new(Reason::InUse, format!("the user already has {most} keys"))
         }
         error => error.into(),
-    })?;
-    let view = shown(session, state, id).await?;
-    Ok(KeySecret { view, api_key: secret.expose_secret().to_owned() })
+    }
 }
 
 /// How many keys a user may have; 0 = any number.
@@ -304,7 +326,13 @@ pub async fn set_status(
     }
     let changed = serde_json::json!({ "status": [row.status, status] });
     let db = state.db.audited(session.entry(state, action, "api_key", Some(id), changed));
-    keys::set_status(&db, row.id, status, state.clock.now()).await?;
+    if row.status == KeyStatus::Revoked && status == KeyStatus::Active {
+        let most = most_keys(state, row.user).await?;
+        let restored = keys::restore(&db, row.id, row.user, most, state.clock.now()).await;
+        restored.map_err(|error| full(error, most))?;
+    } else {
+        keys::set_status(&db, row.id, status, state.clock.now()).await?;
+    }
     state.keyring.invalidate(row.id);
     shown(session, state, row.id).await
 }

@@ -16,8 +16,10 @@ pub mod users;
 pub mod api_keys;
 pub mod client_types;
 pub mod key_bulk;
+mod key_export;
 pub mod key_imports;
 pub mod key_limits;
+pub mod key_usage;
 
 pub mod account_actions;
 pub mod account_view;
@@ -89,6 +91,7 @@ fn key_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(key_bulk::bulk_keys)
         .service(key_imports::import_keys)
+        .service(key_usage::validate_key)
         .service(api_keys::list_keys)
         .service(api_keys::create_key)
         .service(api_keys::get_key)
@@ -99,6 +102,7 @@ fn key_routes(config: &mut ServiceConfig<'_>) {
         .service(api_keys::toggle_key)
         .service(api_keys::rotate_key)
         .service(key_limits::key_limits)
+        .service(key_usage::key_uses)
         .service(client_types::client_filter)
         .service(client_types::change_client_filter)
         .service(client_types::test_client_filter)

@@ -1,8 +1,10 @@
 //! What every relay route does first and last: an id, the key, and errors that say why.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::domain::id::KeyId;
 use actors::domain::key::KeyPolicy;
 use actors::domain::route::{Refusal, RefusalReason};
 use tokio::time::Instant;
@@ -13,6 +15,7 @@ use crate::dialect::Surface;
 use crate::http::extract::{ClientInfo, api_key, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
+use crate::relay::answer::limit_headers;
 use crate::relay::{Arrival, CallTarget, InFlight, Relay, RelayError, RelayRequest, access, admit};
 
 /// A request has come.
@@ -29,6 +32,8 @@ pub struct Door {
     pub arrival: Arrival,
     /// Its head.
     pub http: HttpRequest,
+    /// Whose it is, once that is known.
+    key: Cell<Option<KeyId>>,
 }
 
 /// Opens the door for a request of a route: what `answer` says, or its error in the caller's dialect, and counts it.
@@ -41,10 +46,17 @@ pub async fn open(
     let Some(relay) = http.app_data::<Relay>().cloned() else {
         return HttpResponse::InternalServerError().finish();
     };
-    let door = Door { arrival: arrive(&relay, route, client), relay, http };
+    let door = Door { arrival: arrive(&relay, route, client), relay, http, key: Cell::default() };
     let response = match answer(&door).await {
         Ok(response) => response,
-        Err(error) => refuse(&door.relay, &error, &door.arrival, &door.http),
+        Err(error) => {
+            let left = access::limits_behind(&door.relay, &error, door.key.get()).await;
+            let mut response = refuse(&door.relay, &error, &door.arrival, &door.http);
+            let mut headers = Vec::new();
+            limit_headers(client.dialect, &left, door.relay.now(), &mut headers);
+            headers.into_iter().for_each(|(name, value)| response.headers_mut().append(name, value));
+            response
+        }
     };
     answered(&door.relay, door.arrival, response)
 }
@@ -58,6 +70,7 @@ impl Door {
     pub async fn enter(&self, payload: web::Payload, call: CallTarget) -> Result<(InFlight, RelayRequest), RelayError> {
         let place = InFlight::enter(self.relay.shared())?;
         let key = key(&self.relay, &self.http).await?;
+        self.key.set(Some(key.id));
         let settings = self.relay.settings();
         access::check_client(&self.relay, &key, &call, self.http.headers(), &settings)?;
         let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;

@@ -43,21 +43,14 @@ pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, Store
     create_within(db, key, 0, now).await
 }
 
-/// Stores a new key unless its owner has `most` keys that are not revoked; 0 = any number. The owner's row is locked
-/// meanwhile, so that keys made at once are counted one after the other.
+/// Stores a new key unless its owner has `most` keys that are not revoked; 0 = any number.
 pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> Result<KeyId, StoreError> {
     let statement = insertion(&key, now)?;
     let (digest, user) = (key.digest, key.user);
     db.change(move |tx| {
         let (statement, digest) = (statement.clone(), digest.clone());
         Box::pin(async move {
-            if most > 0 {
-                tx.write(sql("UPDATE users SET updated_at = updated_at WHERE id = ?").bind(user)).await?;
-                let owned = tx.read(list::count_of(user)).await?;
-                if owned.first().map_or(Ok(0), |row| row.int("total"))? >= i64::from(most) {
-                    return Err(StoreError::Conflict(NO_ROOM.to_owned()));
-                }
-            }
+            room_for_one(tx, user, most).await?;
             let id = KeyId(tx.write(statement).await?.insert_id);
             digests::insert(tx, id, &digest, now).await?;
             tx.created(id.0);
@@ -66,6 +59,17 @@ pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> R
         })
     })
     .await
+}
+
+/// Counts the keys of a user one change after the other: the user's row is locked until the transaction ends.
+async fn room_for_one(tx: &mut Tx, user: UserId, most: u32) -> Result<(), StoreError> {
+    if most == 0 {
+        return Ok(());
+    }
+    tx.write(sql("UPDATE users SET updated_at = updated_at WHERE id = ?").bind(user)).await?;
+    let owned = tx.read(list::count_of(user)).await?;
+    let owned = owned.first().map_or(Ok(0), |row| row.int("total"))?;
+    if owned < i64::from(most) { Ok(()) } else { Err(StoreError::Conflict(NO_ROOM.to_owned())) }
 }
 
 fn insertion(key: &NewKey, now: Timestamp) -> Result<Sql, StoreError> {
@@ -109,6 +113,22 @@ pub async fn set_status(db: &Db, id: KeyId, status: KeyStatus, now: Timestamp) -
     let statement =
         sql("UPDATE api_keys SET status = ?, revoked_at = ?, updated_at = ?, version = version + 1 WHERE id = ?");
     change_row(db, id, statement.bind(status.as_str()).bind(revoked).bind(now).bind(id)).await
+}
+
+/// Makes a revoked key work again, unless its owner has `most` others that are not revoked; 0 = any number.
+pub async fn restore(db: &Db, id: KeyId, user: UserId, most: u32, now: Timestamp) -> Result<(), StoreError> {
+    let statement = sql("UPDATE api_keys SET status = 'active', revoked_at = NULL, updated_at = ?, \
+         version = version + 1 WHERE id = ? AND status = 'revoked'");
+    let statement = statement.bind(now).bind(id);
+    db.change(move |tx| {
+        let statement = statement.clone();
+        Box::pin(async move {
+            room_for_one(tx, user, most).await?;
+            tx.write_one(statement).await?;
+            bump_generation(tx).await
+        })
+    })
+    .await
 }
 
 /// Starts the clock of a key whose validity begins with its first accepted request. Only the first call does; true when
