@@ -32,7 +32,7 @@ pub struct TestApp {
     config: Config,
     /// What the process would have in its environment.
     pub(super) environment: Vec<(String, String)>,
-    pub(super) dir: TempDir,
+    pub dir: TempDir,
     pub owner: Cell<Option<UserId>>,
     /// What clients saw, for the audit.
     pub(super) seen: RefCell<Vec<Seen>>,
