@@ -15,8 +15,8 @@ pub mod version;
 
 pub mod account;
 pub mod admin;
-pub mod import;
 mod database;
+pub mod import;
 pub mod journal;
 pub mod key;
 pub mod migrate;

@@ -60,6 +60,9 @@ mod tests {
 
     #[test]
     fn cells_are_quoted_and_formulas_disarmed() {
-        assert_eq!(line(["a", "b,c", "say \"x\"", "=1+1", "-5", "-x", "@a", ""]), "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,-5,'-x,'@a,\r\n");
+        assert_eq!(
+            line(["a", "b,c", "say \"x\"", "=1+1", "-5", "-x", "@a", ""]),
+            "a,\"b,c\",\"say \"\"x\"\"\",'=1+1,-5,'-x,'@a,\r\n"
+        );
     }
 }

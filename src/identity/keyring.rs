@@ -127,7 +127,9 @@ impl Keyring {
         let current = current.ok_or_else(|| StoreError::Data("no key pepper".to_owned()))?;
         let digests = schemes.peppers.len() + usize::from(schemes.crs.is_some()) + usize::from(schemes.sha256);
         if digests > MOST_DIGESTS {
-            let text = format!("{digests} ways to find a key, at most {MOST_DIGESTS}: remove a pepper that is not used any more");
+            let text = format!(
+                "{digests} ways to find a key, at most {MOST_DIGESTS}: remove a pepper that is not used any more"
+            );
             return Err(StoreError::Data(text));
         }
         Ok(Self(Arc::new(Inner {

@@ -6,7 +6,7 @@ use actors::domain::key::{Binding, BindingTarget, CostWindow, DisconnectPolicy, 
 use actors::domain::limit::RateWindow;
 use actors::domain::model::Pattern;
 use actors::domain::money::{Nanos, PPM};
-use actors::domain::network::{NotANetwork, Network};
+use actors::domain::network::{Network, NotANetwork};
 use actors::domain::time::{DAY, HOUR};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;

@@ -46,9 +46,8 @@ pub fn check(old: Option<&KeyInput>, new: &KeyInput, limits: &KeyLimits) -> Resu
     if !count(new.concurrency_limit, old.map(|old| old.concurrency_limit), limits.concurrency_limit) {
         return Err("concurrency_limit");
     }
-    let beyond = |window: &CostWindow| {
-        !may_have(cost(new, *window), old.map(|old| cost(old, *window)), limits.cost(*window))
-    };
+    let beyond =
+        |window: &CostWindow| !may_have(cost(new, *window), old.map(|old| cost(old, *window)), limits.cost(*window));
     CostWindow::ALL.into_iter().find(beyond).map_or(Ok(()), |window| Err(field(window)))
 }
 

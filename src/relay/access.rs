@@ -98,10 +98,7 @@ pub async fn limits_behind(relay: &Relay, error: &RelayError, key: Option<KeyId>
         of_dimension.min_by_key(|left| left.remaining)
     };
     let requests = live.requests.into_iter().chain(tightest(RateDimension::Requests));
-    LimitsLeft {
-        requests: requests.min_by_key(|left| left.remaining),
-        tokens: tightest(RateDimension::Tokens),
-    }
+    LimitsLeft { requests: requests.min_by_key(|left| left.remaining), tokens: tightest(RateDimension::Tokens) }
 }
 
 /// The family of a call; `None` for those that client rules leave alone.

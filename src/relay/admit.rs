@@ -189,10 +189,8 @@ pub fn question(
         model: Arc::clone(&request.model),
         family: request.family.clone(),
         key: Arc::clone(&request.key),
-        admission: (billable && !admitted).then_some(AdmissionRequest {
-            charge_estimate: plan.charge,
-            priced: plan.priced,
-        }),
+        admission: (billable && !admitted)
+            .then_some(AdmissionRequest { charge_estimate: plan.charge, priced: plan.priced }),
         session: request.session,
         tokens_estimate: plan.tokens,
         cost_estimate: plan.cost,

@@ -135,8 +135,7 @@ fn is_codex(visit: &Visit<'_>) -> bool {
     let Some((product, _)) = visit.agent().split_once('/') else { return false };
     let known = matches!(product, "codex_vscode" | "codex_cli_rs" | "codex_exec");
     let session = || visit.header("session-id").or_else(|| visit.header("session_id"));
-    let marked =
-        || visit.header("originator") == Some(product) && session().is_some_and(|id| id.len() > SHORT_SESSION);
+    let marked = || visit.header("originator") == Some(product) && session().is_some_and(|id| id.len() > SHORT_SESSION);
     visit.family == RouteFamily::Responses && known && (!visit.strict || marked())
 }
 
@@ -150,7 +149,8 @@ fn is_gemini(visit: &Visit<'_>) -> bool {
 fn is_droid(visit: &Visit<'_>) -> bool {
     let versioned = |rest: &str| starts_with_version(rest);
     let its_agent = visit.agent().split("factory-cli/").skip(1).any(versioned);
-    let named = visit.header("x-factory-client").is_some_and(|name| name.contains("droid") || name.contains("factory-cli"));
+    let named =
+        visit.header("x-factory-client").is_some_and(|name| name.contains("droid") || name.contains("factory-cli"));
     visit.family == RouteFamily::Droid && (its_agent || named)
 }
 

@@ -36,10 +36,13 @@ fn many_keys_are_made_and_changed_in_one_call_each_with_its_own_result() {
 
         let id = made[0]["id"].as_i64().unwrap();
         let revoked = bulk(json!({"action": "revoke", "scope": {"ids": [id, 999_999, id]}})).await.data();
-        assert_eq!(revoked["results"], json!([
-            {"id": id, "ok": true},
-            {"id": 999_999, "ok": false, "reason": "NOT_FOUND", "message": "key not found"},
-        ]));
+        assert_eq!(
+            revoked["results"],
+            json!([
+                {"id": id, "ok": true},
+                {"id": 999_999, "ok": false, "reason": "NOT_FOUND", "message": "key not found"},
+            ])
+        );
         let enabled = bulk(json!({"action": "enable", "scope": {"ids": [id]}})).await.data();
         assert_eq!(enabled["results"][0]["reason"], "ILLEGAL_TRANSITION");
         for wrong in [
@@ -159,9 +162,8 @@ fn keys_of_a_predecessor_go_on_working() {
             body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             app.post("/imports", &owner, body).await
         };
-        let counts = |report: &Value| {
-            ["created", "updated", "skipped", "failed"].map(|name| report[name].as_u64().unwrap())
-        };
+        let counts =
+            |report: &Value| ["created", "updated", "skipped", "failed"].map(|name| report[name].as_u64().unwrap());
         let dry = import(json!({})).await.data();
         assert_eq!((counts(&dry), &dry["dry_run"]), ([1, 0, 1, 1], &json!(true)));
         assert_eq!(app.get("/api-keys", &owner).await.data()["total"], 0, "nothing is written");
@@ -173,13 +175,15 @@ fn keys_of_a_predecessor_go_on_working() {
         app.app.engine.clock.now();
         let again = import(json!({"dry_run": false})).await.data();
         assert_eq!(counts(&again), [0, 0, 2, 1]);
-        let anew = import(json!({"dry_run": false, "overwrite": true, "options": {"drop_bindings": true}})).await.data();
+        let anew =
+            import(json!({"dry_run": false, "overwrite": true, "options": {"drop_bindings": true}})).await.data();
         assert_eq!(counts(&anew), [1, 1, 1, 0]);
 
         let listed = app.get("/api-keys?q=team", &owner).await.data()["items"][0].clone();
         assert_eq!((&listed["daily_cost_limit"]["amount"], &listed["last4"]), (&json!("2.50"), &json!("")));
         let admin = app.session("boss", Role::Admin).await.1;
-        let refused = app.post("/imports", &admin, json!({"source": "claude-relay-service", "content": export()})).await;
+        let refused =
+            app.post("/imports", &admin, json!({"source": "claude-relay-service", "content": export()})).await;
         assert_eq!(refused.status, 403);
         assert_eq!(import(json!({"content": "no json"})).await.status, 400);
         assert_eq!(import(json!({"content": {"metadata": {"sanitized": true}, "data": {}}})).await.status, 400);
@@ -246,7 +250,8 @@ fn a_list_is_a_file_too() {
 fn networks_are_checked_when_they_are_saved() {
     with_app(&[], |app| async move {
         let owner = app.owner().await;
-        let rules = json!({"name": "k", "ip_allow": ["10.1.2.3/8", "10.0.0.0/8", "::ffff:1.2.3.4"], "ip_deny": ["::1"]});
+        let rules =
+            json!({"name": "k", "ip_allow": ["10.1.2.3/8", "10.0.0.0/8", "::ffff:1.2.3.4"], "ip_deny": ["::1"]});
         let key = app.post("/api-keys", &owner, rules).await.data();
         let stored = (&key["ip_allow"], &key["ip_deny"]);
         assert_eq!(stored, (&json!(["10.0.0.0/8", "1.2.3.4"]), &json!(["::1"])));

@@ -17,8 +17,8 @@ use crate::onboarding::json::Moment;
 use crate::onboarding::key::KeyInput;
 use crate::onboarding::own_key;
 use crate::relay::clients::BUILT_IN;
-use crate::store::client_types;
 use crate::store::StoreError;
+use crate::store::client_types;
 use crate::store::keys::{self, KeyFilter, KeyRow, KeyStatus, KeyTotals, NewKey};
 use crate::store::users::Role;
 

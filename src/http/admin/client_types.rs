@@ -235,11 +235,8 @@ pub async fn delete_client_type(
     id: Path<String>,
 ) -> Result<Data<Empty>, ApiError> {
     let old = found(&state, &id).await?;
-    client_types::delete(
-        &state.db.audited(entry(&session, &state, "client_type_deleted", Some(&old), None)),
-        &old.id,
-    )
-    .await?;
+    client_types::delete(&state.db.audited(entry(&session, &state, "client_type_deleted", Some(&old), None)), &old.id)
+        .await?;
     state.clients_changed().await?;
     Ok(Data::ok(Empty {}))
 }

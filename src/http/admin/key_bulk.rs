@@ -175,7 +175,8 @@ fn new_keys(mut params: Map<String, Value>) -> Result<Vec<Map<String, Value>>, A
     let keys: Vec<Map<String, Value>> = match (keys, count, template) {
         (Some(keys), None, None) => parse_value(keys)?,
         (None, Some(count), Some(Value::Object(template))) => {
-            let count = count.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MOST).ok_or_else(wrong)?;
+            let count =
+                count.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MOST).ok_or_else(wrong)?;
             (1..=count).map(|number| numbered(&template, number)).collect()
         }
         _ => return Err(wrong()),

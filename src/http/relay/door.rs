@@ -129,7 +129,12 @@ async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, R
 pub fn curious(relay: &Relay, key: &KeyPolicy) -> Result<(), RelayError> {
     relay.shared().curious.ask(key.id, relay.now()).map_err(|wait| {
         let retry_after_ms = Some(wait);
-        RelayError::Refused(Refusal { reason: RefusalReason::RateRequests, retry_after_ms, reset_at: None, decision: None })
+        RelayError::Refused(Refusal {
+            reason: RefusalReason::RateRequests,
+            retry_after_ms,
+            reset_at: None,
+            decision: None,
+        })
     })
 }
 

@@ -264,25 +264,31 @@ mod tests {
         assert_eq!(row.digest, Some("ab".repeat(32)));
         let config = row.config().unwrap();
         assert_eq!(config.permissions, [Platform::Claude, Platform::Gemini]);
-        assert_eq!(config.cost_limits, [
-            (CostWindow::WeekClaude, Nanos(7_000_000_000)),
-            (CostWindow::Day, Nanos(2_500_000_000)),
-        ]);
+        assert_eq!(
+            config.cost_limits,
+            [(CostWindow::WeekClaude, Nanos(7_000_000_000)), (CostWindow::Day, Nanos(2_500_000_000)),]
+        );
         let windows: Vec<_> = config.windows.iter().map(|w| (w.dim, w.seconds, w.limit)).collect();
-        assert_eq!(windows, [
-            (RateDimension::Requests, 3_600, 100),
-            (RateDimension::Tokens, 3_600, 5_000),
-            (RateDimension::Cost, 3_600, 1_500_000_000),
-        ]);
+        assert_eq!(
+            windows,
+            [
+                (RateDimension::Requests, 3_600, 100),
+                (RateDimension::Tokens, 3_600, 5_000),
+                (RateDimension::Cost, 3_600, 1_500_000_000),
+            ]
+        );
         assert_eq!((config.weekly_reset_day, config.concurrency_limit), (3, 3));
         assert_eq!(config.allowed_clients, ["claude_code"]);
         assert_eq!(config.model_deny.len(), 1);
         assert!(config.expires_at.is_some() && config.activation_ms.is_none());
         let targets: Vec<_> = config.bindings.iter().map(|b| b.target).collect();
-        assert_eq!(targets, [
-            BindingTarget::Group(actors::domain::id::GroupId(9)),
-            BindingTarget::Account(actors::domain::id::AccountId(7)),
-        ]);
+        assert_eq!(
+            targets,
+            [
+                BindingTarget::Group(actors::domain::id::GroupId(9)),
+                BindingTarget::Account(actors::domain::id::AccountId(7)),
+            ]
+        );
     }
 
     #[test]
