@@ -333,3 +333,32 @@ async fn a_request_that_no_window_can_hold_is_told_so_at_once() {
     assert_eq!((answer.should_retry(), answer.header("retry-after")), (Some("false"), None));
     app.finish().await;
 }
+
+#[actix_rt::test]
+async fn unknown_malformed_and_wrong_keys_are_looked_up_alike_and_answered_alike() {
+    let app = spawn_app().await;
+    let key = app.key(|_| {}).await;
+    let wrong = format!("{}0", &key.raw[..66]);
+    let long = "x".repeat(600);
+    let loads = || app.app().keyring.stats().loads;
+    let mut bodies = std::collections::BTreeSet::new();
+    for raw in ["cr_nobody-has-this-one", &wrong, "short", "has a blank in it", &long, "' OR 1=1 --", "cr_%00%ff"] {
+        for header in ["x-api-key", "authorization", "x-goog-api-key", "api-key"] {
+            let value = if header == "authorization" { format!("Bearer {raw}") } else { raw.to_owned() };
+            let before = loads();
+            let answer = app.send(&Call::post("/v1/messages", ask(false).to_string()).header(header, &value)).await;
+            answer.expect_error(401, "authentication_error", "key_invalid");
+            let first = header == "x-api-key";
+            assert_eq!(loads() - before, u64::from(first), "{raw:.20}: asked for once, then remembered");
+            let mut body = answer.json();
+            body["request_id"] = json!(null);
+            bodies.insert(body.to_string());
+        }
+    }
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+    for odd in ["Bearer", "Bearer ", "Basic Zm9vOmJhcg==", "Digest a=b, c=d", "{\"a\":1}", "bearer\tcr_1", ",;=", "%"] {
+        let answer = app.send(&Call::post("/v1/messages", "{}").header("authorization", odd)).await;
+        assert_eq!(answer.status, 401, "{odd}: {}", answer.text());
+    }
+    app.finish().await;
+}
