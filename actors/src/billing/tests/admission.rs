@@ -131,7 +131,11 @@ fn the_price_is_asked_for_after_rates_and_slots_and_before_money() {
     let unpriced = |request| Admit { priced: false, ..ask(request, &key, 10) };
     let mut ledger = Ledger::default();
     let decide = |ledger: &mut Ledger, ask: &Admit, now| ledger.admit(ask, Tz::UTC, now, now.plus(LIFE)).map(|_| ());
-    assert_eq!(refused(decide(&mut ledger, &unpriced(1), NOW)).0, RefusalReason::ModelNotPriced, "money is the next row");
+    assert_eq!(
+        refused(decide(&mut ledger, &unpriced(1), NOW)).0,
+        RefusalReason::ModelNotPriced,
+        "money is the next row"
+    );
     assert_eq!(admit(&mut ledger, 2, &key, 5, NOW), Ok(()), "nothing was taken");
     assert_eq!(refused(decide(&mut ledger, &unpriced(3), NOW)).0, RefusalReason::RateRequests);
     let later = NOW.plus(2 * MINUTE);
