@@ -172,7 +172,6 @@ fn keys_of_a_predecessor_go_on_working() {
         let wet = import(json!({"dry_run": false})).await.data();
         assert_eq!(counts(&wet), [1, 0, 1, 1]);
         assert!(wet["results"][1]["reason"].as_str().unwrap().contains("claudeAccountId"));
-        app.app.engine.clock.now();
         let again = import(json!({"dry_run": false})).await.data();
         assert_eq!(counts(&again), [0, 0, 2, 1]);
         let anew =

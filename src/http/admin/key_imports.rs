@@ -64,7 +64,7 @@ pub async fn import_keys(
     let now = state.clock.now();
     let report = import.run(&state.db, owner, wanted.dry_run, wanted.overwrite, audited, now).await?;
     if !report.dry_run {
-        // Keys that were tried before they came are not to be called unknown, nor those set anew to keep their old limits.
+        // Keys that were set anew are to keep none of their old limits.
         state.keyring.poll().await?;
     }
     Ok(Data::ok(report))
