@@ -43,7 +43,7 @@ pub fn check_client(
     headers: &HeaderMap,
     settings: &Settings,
 ) -> Result<(), RelayError> {
-    let Some(family) = family(call) else { return Ok(()) };
+    let Some(family) = family(call).filter(|_| has_rules(key, settings)) else { return Ok(()) };
     let strict = settings.client_strict;
     let visit = Visit { headers, family, endpoint: call.endpoint, strict, user_id: None };
     admit(relay, key, settings, &visit)
@@ -55,7 +55,7 @@ pub fn check_client(
 /// [`RelayError::ClientNotAllowed`].
 pub fn check_client_body(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Result<(), RelayError> {
     let messages = request.client == Surface::plain(Dialect::Anthropic) && request.endpoint == Endpoint::Generate;
-    if !settings.client_strict || !messages || is_droid(request.arrival.route) {
+    if !settings.client_strict || !has_rules(&request.key, settings) || !messages || is_droid(request.arrival.route) {
         return Ok(());
     }
     let body = request.body();
@@ -68,6 +68,10 @@ pub fn check_client_body(relay: &Relay, request: &RelayRequest, settings: &Setti
         user_id: Some(peeked.metadata_user_id.as_deref()),
     };
     admit(relay, &request.key, settings, &visit)
+}
+
+fn has_rules(key: &KeyPolicy, settings: &Settings) -> bool {
+    !key.allowed_clients.is_empty() || settings.client_filter != ClientFilter::Off
 }
 
 fn is_droid(route: &str) -> bool {

@@ -47,16 +47,20 @@ pub struct ClientInfo {
     pub request_id: Option<RequestId>,
 }
 
+/// The address of a request's client.
+pub fn address(request: &HttpRequest) -> Option<IpAddr> {
+    match request.app_data::<Data<TrustedProxies>>() {
+        Some(trusted) => trusted.client(request),
+        None => request.peer_addr().map(|peer| peer.ip().to_canonical()),
+    }
+}
+
 impl ClientInfo {
     /// Of a request.
     pub fn of(request: &HttpRequest) -> Self {
-        let trusted = request.app_data::<Data<TrustedProxies>>();
         let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
-            ip: match trusted {
-                Some(trusted) => trusted.client(request),
-                None => request.peer_addr().map(|peer| peer.ip().to_canonical()),
-            },
+            ip: address(request),
             user_agent: agent.map(|agent| agent.chars().take(200).collect()),
             request_id: request.extensions().get::<RequestId>().copied(),
         }

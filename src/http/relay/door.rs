@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::path::takes_key_in_query;
 use super::render;
 use crate::dialect::Surface;
-use crate::http::extract::{ClientInfo, api_key, relay_body};
+use crate::http::extract::{api_key, client, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
 use crate::relay::answer::limit_headers;
@@ -107,7 +107,7 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
 }
 
 async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, RelayError> {
-    let (settings, address) = (relay.settings(), ClientInfo::of(http).ip);
+    let (settings, address) = (relay.settings(), client::address(http));
     access::check_network(&settings, address)?;
     let query = if takes_key_in_query(http.path()) { http.query_string() } else { "" };
     let raw = api_key::api_key(http.headers(), query, &settings.key_prefixes).ok_or(RelayError::KeyMissing)?;
