@@ -29,6 +29,7 @@ enum Topic {
     Users,
     Prices,
     Proxies,
+    Clients,
     Settings,
 }
 
@@ -41,6 +42,7 @@ impl Topic {
             "user" => Some(Self::Users),
             "price" => Some(Self::Prices),
             "proxy" => Some(Self::Proxies),
+            "client_type" => Some(Self::Clients),
             "settings" => Some(Self::Settings),
             _ => None,
         }
@@ -111,6 +113,7 @@ impl Follower {
             }
             Topic::Prices => self.publisher.publish_prices().await?,
             Topic::Proxies => self.publisher.publish_proxies().await?,
+            Topic::Clients => self.publisher.publish_clients().await?,
             Topic::Settings => self.engine.settings.reload().await?,
         }
         Ok(())

@@ -31,6 +31,11 @@ impl Publish for Publisher {
         Box::pin(async move { Ok(this.publish_prices().await?) })
     }
 
+    fn clients(&self) -> PortFuture<Result<(), PortError>> {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.publish_clients().await?) })
+    }
+
     fn proxies(&self) -> PortFuture<Result<(), PortError>> {
         let this = self.clone();
         Box::pin(async move { Ok(this.publish_proxies().await?) })

@@ -141,6 +141,7 @@ impl Application {
             metrics: Arc::clone(&metrics),
             prices: Arc::clone(&parts.publisher.prices),
             proxies: Arc::clone(&parts.publisher.proxies),
+            clients: Arc::clone(&parts.publisher.clients),
             keys: Arc::new(lookups::Keys(parts.keyring.clone())),
             usage: Arc::new(lookups::KeyUsages {
                 db: parts.storage.db.clone(),

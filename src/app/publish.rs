@@ -8,7 +8,8 @@ use actors::domain::id::ProxyId;
 use actors::domain::price::{PriceBook, import};
 use actors::domain::time::Timestamp;
 
-use crate::relay::{SharedPrices, SharedProxies};
+use crate::relay::clients::ClientRules;
+use crate::relay::{SharedClients, SharedPrices, SharedProxies};
 use crate::store::vault::Vault;
 use crate::store::{self, Db, StoreError};
 use crate::transport::{ProxyKind, ProxyTarget};
@@ -26,6 +27,8 @@ pub struct Publisher {
     pub prices: SharedPrices,
     /// Enabled proxies.
     pub proxies: SharedProxies,
+    /// Client rules.
+    pub clients: SharedClients,
     turns: Arc<Turns>,
 }
 
@@ -35,6 +38,7 @@ struct Turns {
     begun: AtomicU64,
     prices: Mutex<u64>,
     proxies: Mutex<u64>,
+    clients: Mutex<u64>,
 }
 
 impl Turns {
@@ -56,7 +60,14 @@ impl Turns {
 impl Publisher {
     /// A publisher that has published nothing yet.
     pub fn new(db: Db, vault: Arc<dyn Vault>) -> Self {
-        Self { db, vault, prices: SharedPrices::default(), proxies: SharedProxies::default(), turns: Arc::default() }
+        Self {
+            db,
+            vault,
+            prices: SharedPrices::default(),
+            proxies: SharedProxies::default(),
+            clients: SharedClients::default(),
+            turns: Arc::default(),
+        }
     }
 
     /// Fills an empty price book with the shipped prices.
@@ -79,7 +90,8 @@ impl Publisher {
     /// When storage cannot be read; what was published stays.
     pub async fn publish_all(&self) -> Result<(), StoreError> {
         self.publish_prices().await?;
-        self.publish_proxies().await
+        self.publish_proxies().await?;
+        self.publish_clients().await
     }
 
     /// Publishes the price book.
@@ -90,6 +102,17 @@ impl Publisher {
         let turn = self.turns.begin();
         let versions = store::prices::load(&self.db).await?;
         Turns::publish(&self.turns.prices, turn, || self.prices.store(Arc::new(PriceBook::new(versions))));
+        Ok(())
+    }
+
+    /// Publishes the client rules.
+    ///
+    /// # Errors
+    /// When storage cannot be read.
+    pub async fn publish_clients(&self) -> Result<(), StoreError> {
+        let turn = self.turns.begin();
+        let kinds = store::client_types::list(&self.db).await?;
+        Turns::publish(&self.turns.clients, turn, || self.clients.store(Arc::new(ClientRules::new(kinds))));
         Ok(())
     }
 

@@ -16,6 +16,7 @@ pub mod version;
 pub mod account;
 pub mod admin;
 mod database;
+pub mod import;
 pub mod journal;
 pub mod key;
 pub mod migrate;
@@ -105,6 +106,11 @@ enum Command {
         #[command(subcommand)]
         verb: key::Verb,
     },
+    /// Take over keys of predecessors
+    Import {
+        #[command(subcommand)]
+        verb: import::Verb,
+    },
     /// The price book
     Price {
         #[command(subcommand)]
@@ -170,6 +176,7 @@ fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         Command::Admin { verb } => on_actix(admin::run(&verb, &files, out)),
         Command::Account { verb } => on_actix(account::run(&verb, &files, out)),
         Command::Key { verb } => on_actix(key::run(&verb, &files, out)),
+        Command::Import { verb } => on_actix(import::run(&verb, &files, out)),
         Command::Price { verb } => on_actix(price::run(&verb, &files, out)),
         Command::Journal { verb } => on_actix(journal::run(&verb, &files, out)),
         Command::Openapi { file } => openapi::run(file.as_ref(), out),

@@ -1,6 +1,7 @@
 //! The HTTP surface: management API, probes, and the relay routes.
 
 pub mod admin;
+pub mod csv;
 pub mod envelope;
 pub mod error;
 pub mod extract;

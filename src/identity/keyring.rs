@@ -16,12 +16,14 @@ use actors::domain::time::{MINUTE, SECOND, Timestamp};
 use secrecy::SecretString;
 
 use self::cache::{Entry, KeyCache, Tag};
-use super::key_text::{Pepper, crs_digest, sha256_digest};
+use super::key_text::{self, Pepper, crs_digest, sha256_digest};
 use crate::store::keys::{self, Digest, FoundKey};
 use crate::store::{Db, StoreError};
 
 pub use poll::Watch;
 
+/// A look-up asks for at most this many digests (`access.md` §7).
+const MOST_DIGESTS: usize = 4;
 /// A key that nobody knows is not looked up again for this long.
 const UNKNOWN_MS: i64 = 10 * SECOND;
 /// Every cached key is compared with SQL this often, even when the generation says that nothing changed.
@@ -118,10 +120,18 @@ fn usable(policy: &KeyPolicy, now: Timestamp) -> Result<(), KeyRefusal> {
 }
 
 impl Keyring {
-    /// A keyring over a database. Without a pepper no key can be found, so none is an error.
+    /// A keyring over a database. Without a pepper no key can be found, so none is an error; so are more digests per
+    /// look-up than [`MOST_DIGESTS`].
     pub fn new(db: Db, schemes: Schemes, clock: Clock) -> Result<Self, StoreError> {
         let current = schemes.peppers.first().cloned();
         let current = current.ok_or_else(|| StoreError::Data("no key pepper".to_owned()))?;
+        let digests = schemes.peppers.len() + usize::from(schemes.crs.is_some()) + usize::from(schemes.sha256);
+        if digests > MOST_DIGESTS {
+            let text = format!(
+                "{digests} ways to find a key, at most {MOST_DIGESTS}: remove a pepper that is not used any more"
+            );
+            return Err(StoreError::Data(text));
+        }
         Ok(Self(Arc::new(Inner {
             db,
             clock,
@@ -135,6 +145,16 @@ impl Keyring {
             hits: AtomicU64::new(0),
             loads: AtomicU64::new(0),
         })))
+    }
+
+    /// True when keys of this scheme can be found.
+    pub fn knows(&self, scheme: &str) -> bool {
+        let schemes = &self.0.schemes;
+        match scheme {
+            "crs" => schemes.crs.is_some(),
+            "sha256" => schemes.sha256,
+            _ => false,
+        }
     }
 
     /// The digest to store for a new key.
@@ -195,17 +215,17 @@ impl Keyring {
         }
         let current = self.digest(raw);
         if found.digest.scheme != current.scheme {
-            self.rehash(policy.id, found.digest, current);
+            self.rehash(policy.id, found.digest, current, key_text::shown(&SecretString::from(raw)));
         }
         policy
     }
 
     /// The first use of a key under an old scheme moves it to ours; nobody waits for it, and the next use tries again.
-    fn rehash(&self, key: KeyId, old: Digest, new: Digest) {
+    fn rehash(&self, key: KeyId, old: Digest, new: Digest, shown: (String, String)) {
         let (db, now) = (self.0.db.clone(), self.0.clock.now());
         // The call itself goes on when its answer is not awaited.
         drop(self.0.db.io().run(async move {
-            if let Err(error) = keys::rehash(&db, key, old, new, now).await {
+            if let Err(error) = keys::rehash(&db, key, old, new, shown, now).await {
                 tracing::warn!(key = key.0, %error, "digest not renewed");
             }
         }));

@@ -6,6 +6,7 @@ use actors::domain::key::{Binding, BindingTarget, CostWindow, DisconnectPolicy, 
 use actors::domain::limit::RateWindow;
 use actors::domain::model::Pattern;
 use actors::domain::money::{Nanos, PPM};
+use actors::domain::network::{Network, NotANetwork};
 use actors::domain::time::{DAY, HOUR};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub struct KeyInput {
     /// Labels, at most 10.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// A sign for consoles, at most 64 characters.
+    #[serde(default)]
+    pub icon: String,
     /// `all`, or platforms; a list, a text, or a comma list. Empty = all.
     #[serde(default = "all", deserialize_with = "permissions")]
     pub permissions: Vec<String>,
@@ -39,6 +43,15 @@ pub struct KeyInput {
     /// Models it may not use; wins.
     #[serde(default)]
     pub model_deny: Vec<Pattern>,
+    /// Kinds of client that may use it: built-in ones or ids of client types; empty = every one.
+    #[serde(default)]
+    pub allowed_clients: Vec<String>,
+    /// Networks from which it may be used; empty = every one.
+    #[serde(default)]
+    pub ip_allow: Vec<String>,
+    /// Networks from which it may not be used; wins.
+    #[serde(default)]
+    pub ip_deny: Vec<String>,
     /// Live requests.
     #[serde(default)]
     pub concurrency_limit: u32,
@@ -162,14 +175,16 @@ const fn neutral() -> i64 {
 /// Lists, single texts, comma lists and JSON in a text all say the same.
 fn permissions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let list: Vec<String> = match Value::deserialize(deserializer)? {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Value::String(text) if text.trim_start().starts_with('[') => {
-            serde_json::from_str(&text).map_err(serde::de::Error::custom)?
+        Value::Null => Vec::new(),
+        list @ Value::Array(_) => serde_json::from_value(list).map_err(serde::de::Error::custom)?,
+        Value::String(text) if text.trim_start().starts_with(['[', '"']) => {
+            return permissions(serde_json::from_str::<Value>(&text).map_err(serde::de::Error::custom)?)
+                .map_err(serde::de::Error::custom);
         }
         Value::String(text) => text.split(',').map(|item| item.trim().to_owned()).collect(),
         _ => return Err(serde::de::Error::custom("permissions must be a list or a text")),
     };
-    let list: Vec<String> = list.into_iter().filter(|item: &String| !item.is_empty()).collect();
+    let list: Vec<String> = list.into_iter().filter(|item| !item.trim().is_empty()).collect();
     Ok(if list.is_empty() { all() } else { list })
 }
 
@@ -185,9 +200,13 @@ impl KeyInput {
             user_id: Some(user),
             description: config.description.clone(),
             tags: config.tags.clone(),
+            icon: config.icon.clone(),
             permissions: if named.is_empty() { all() } else { named },
             model_allow: config.model_allow.clone(),
             model_deny: config.model_deny.clone(),
+            allowed_clients: config.allowed_clients.clone(),
+            ip_allow: config.ip_allow.iter().map(ToString::to_string).collect(),
+            ip_deny: config.ip_deny.iter().map(ToString::to_string).collect(),
             concurrency_limit: config.concurrency_limit,
             rpm_limit: config.rpm_limit,
             windows: config.windows.clone(),
@@ -223,6 +242,9 @@ impl KeyInput {
         labels(&self.account_tags, "account_tags")?;
         patterns(&self.model_allow, "model_allow")?;
         patterns(&self.model_deny, "model_deny")?;
+        text(&self.icon, "icon", 0, 64)?;
+        must(self.allowed_clients.len() <= 20, "allowed_clients", "may hold at most 20 entries")?;
+        self.allowed_clients.iter().try_for_each(|id| text(id, "allowed_clients", 1, 50))?;
         must((1..=7).contains(&self.weekly_reset_day), "weekly_reset_day", "must be from 1 to 7")?;
         must(self.weekly_reset_hour < 24, "weekly_reset_hour", "must be from 0 to 23")?;
         must((0..=100 * PPM).contains(&self.price_rate_ppm), "price_rate_ppm", "must be from 0 to 100000000")?;
@@ -236,10 +258,14 @@ impl KeyInput {
             name: self.name.trim().to_owned(),
             description: self.description,
             tags: self.tags,
+            icon: self.icon,
             expires_at: self.expires_at.map(|m| m.0),
             activation_ms,
             model_allow: self.model_allow,
             model_deny: self.model_deny,
+            allowed_clients: self.allowed_clients,
+            ip_allow: networks(&self.ip_allow, "ip_allow")?,
+            ip_deny: networks(&self.ip_deny, "ip_deny")?,
             concurrency_limit: self.concurrency_limit,
             rpm_limit: self.rpm_limit,
             windows: self.windows,
@@ -296,6 +322,19 @@ impl From<&Binding> for BindingInput {
     }
 }
 
+/// Networks in CIDR form; a network twice counts once.
+fn networks(texts: &[String], field: &'static str) -> Result<Vec<Network>, Invalid> {
+    must(texts.len() <= 200, field, "may hold at most 200 entries")?;
+    let mut networks: Vec<Network> = Vec::new();
+    for text in texts {
+        let network = text.parse().map_err(|error: NotANetwork| Invalid::new(field, format!("holds {error}")))?;
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    Ok(networks)
+}
+
 fn check_window(window: &RateWindow) -> Result<(), Invalid> {
     must((1..=2_678_400).contains(&window.seconds), "windows", "must have 1 to 2678400 seconds")?;
     must(window.limit >= 0, "windows", "must not have a negative limit")
@@ -307,7 +346,7 @@ fn platforms(names: &[String]) -> Result<Vec<Platform>, Invalid> {
     }
     let known = |name: &String| Platform::ALL.into_iter().find(|platform| platform.as_str() == name);
     let found: Option<Vec<Platform>> = names.iter().map(known).collect();
-    found.ok_or_else(|| Invalid::new("permissions", "must be all or claude"))
+    found.ok_or_else(|| Invalid::new("permissions", "must be all, claude, openai, gemini or droid"))
 }
 
 fn bindings(inputs: &[BindingInput]) -> Result<Vec<Binding>, Invalid> {
@@ -351,12 +390,25 @@ mod tests {
 
     #[test]
     fn permissions_have_many_spellings() {
-        for spelling in [serde_json::json!(["claude"]), serde_json::json!("claude"), serde_json::json!("[\"claude\"]")]
-        {
+        for spelling in [
+            serde_json::json!(["claude"]),
+            serde_json::json!("claude"),
+            serde_json::json!("claude,"),
+            serde_json::json!("[\"claude\"]"),
+            serde_json::json!("\"claude\""),
+        ] {
             let config = key(serde_json::json!({"name": "a", "permissions": spelling})).unwrap();
             assert_eq!(config.permissions, [Platform::Claude]);
         }
-        assert_eq!(key(serde_json::json!({"name": "a", "permissions": []})).unwrap().permissions, []);
+        for empty in [serde_json::json!([]), serde_json::json!(""), serde_json::json!(null), serde_json::json!("[]")] {
+            assert_eq!(key(serde_json::json!({"name": "a", "permissions": empty})).unwrap().permissions, []);
+        }
+        let both = key(serde_json::json!({"name": "a", "permissions": "openai, droid"})).unwrap();
+        assert_eq!(both.permissions, [Platform::OpenAi, Platform::Droid]);
+        for odd in [serde_json::json!([1]), serde_json::json!({}), serde_json::json!("[1]"), serde_json::json!(7)] {
+            let input = serde_json::json!({"name": "a", "permissions": odd});
+            assert!(serde_json::from_value::<KeyInput>(input).is_err(), "nothing odd means everything");
+        }
         let bad = key(serde_json::json!({"name": "a", "permissions": ["smtp"]})).unwrap_err();
         assert_eq!(bad.field, "permissions");
     }

@@ -5,8 +5,10 @@ pub mod credential;
 pub mod import;
 pub mod json;
 pub mod key;
+pub mod key_import;
 pub mod oauth;
 pub mod options;
+pub mod own_key;
 pub mod user;
 
 /// A value that is not acceptable, with the field that holds it.

@@ -41,6 +41,8 @@ pub struct Plan {
     pub cost: Nanos,
     /// What may be output at most, for the hold and as the fallback of absurd usage.
     pub output: u64,
+    /// False = refused for want of a price.
+    pub priced: bool,
 }
 
 /// Refuses a key that may not be used at all now.
@@ -57,20 +59,43 @@ pub fn check_key(key: &KeyPolicy, now: Timestamp) -> Result<(), RelayError> {
     Ok(())
 }
 
-/// Checks permission and model lists, then estimates. The price must be known unless unpriced models are free.
-pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Result<Plan, RelayError> {
-    if !request.key.permits(request.platform) {
+/// Permission for the platform that serves, and the model lists (`access.md` §10 row 8), on every route. A request without a
+/// model passes the lists.
+///
+/// # Errors
+/// When the key may not do this.
+pub async fn permit(relay: &Relay, request: &RelayRequest) -> Result<(), RelayError> {
+    let (key, model) = (&request.key, &*request.model);
+    if !key.permits(request.platform) {
         return Err(RelayError::PermissionDenied);
     }
-    if !request.key.allows_model(&request.model) {
-        return Err(RelayError::ModelNotAllowed);
+    if model.is_empty() || key.allows_model(model, model) {
+        return Ok(());
     }
+    let denied = key.model_deny.iter().any(|pattern| pattern.matches(model));
+    if !denied && is_alias_of_allowed(relay, request).await {
+        return Ok(());
+    }
+    Err(RelayError::ModelNotAllowed)
+}
+
+/// True when some account calls the model by a name that the key may use. The scheduler then leaves the others out.
+async fn is_alias_of_allowed(relay: &Relay, request: &RelayRequest) -> bool {
+    let views = relay.engine().scheduler.views().await;
+    views.iter().map(|view| &view.spec).filter(|spec| spec.kind.platform() == request.platform).any(|spec| {
+        let upstream = spec.upstream_model(&request.model);
+        upstream != &*request.model && request.key.allows_model(&request.model, upstream)
+    })
+}
+
+/// Estimates. Without a price everything costs 0; whether that may be is the admission's question, in its turn.
+pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Result<Plan, RelayError> {
     let services = services(request);
     let service = services.first().copied().unwrap_or(Service::Claude);
     let price = services.iter().find_map(|service| price_of(relay, *service, &request.model, request.arrival.at));
-    if price.is_none() && request.endpoint.is_billable() && settings.unknown_model == UnknownModel::Block {
+    let priced = price.is_some() || !request.endpoint.is_billable() || settings.unknown_model != UnknownModel::Block;
+    if !priced {
         relay.metrics().unpriced_requests_total(&request.model).inc();
-        return Err(RelayError::ModelNotPriced);
     }
     let output = output_estimate(request, price.as_deref(), settings);
     let caller_ppm = [settings.global_rate_ppm, request.key.owner.price_rate_ppm, request.key.price_rate_ppm];
@@ -87,6 +112,7 @@ pub fn plan(relay: &Relay, request: &RelayRequest, settings: &Settings) -> Resul
         tokens: request.input_estimate.saturating_add(output),
         caller_ppm,
         output,
+        priced,
     })
 }
 
@@ -163,7 +189,8 @@ pub fn question(
         model: Arc::clone(&request.model),
         family: request.family.clone(),
         key: Arc::clone(&request.key),
-        admission: (billable && !admitted).then_some(AdmissionRequest { charge_estimate: plan.charge }),
+        admission: (billable && !admitted)
+            .then_some(AdmissionRequest { charge_estimate: plan.charge, priced: plan.priced }),
         session: request.session,
         tokens_estimate: plan.tokens,
         cost_estimate: plan.cost,

@@ -38,7 +38,7 @@ pub enum Served {
 /// When no upstream answer can be given to the client.
 pub async fn serve(relay: Relay, request: Rc<RelayRequest>, in_flight: InFlight) -> Result<Served, RelayError> {
     let settings = relay.settings();
-    let plan = match admit::plan(&relay, &request, &settings) {
+    let plan = match admit::permit(&relay, &request).await.and_then(|()| admit::plan(&relay, &request, &settings)) {
         Ok(plan) => plan,
         Err(error) => {
             super::record::ended(&relay, &request, None, outcome_of(&error));
@@ -205,7 +205,7 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
         E::BadRequest(_) | E::BodyTooLarge | E::UnsupportedEncoding | E::SlowBody | E::NotFound => Outcome::ClientError,
         E::KeyMissing | E::KeyInvalid | E::KeyDisabled | E::KeyExpired | E::OwnerDisabled => Outcome::Refused,
         E::Unsupported(_) | E::TranslationOff | E::NotServed | E::AccountType => Outcome::ClientError,
-        E::PermissionDenied | E::ModelNotAllowed | E::ModelNotPriced => Outcome::Refused,
+        E::IpDenied | E::ClientNotAllowed | E::PermissionDenied | E::ModelNotAllowed => Outcome::Refused,
         E::JournalUnavailable | E::KeysUnavailable => Outcome::InternalError,
         E::Shed => Outcome::NoAccount,
         E::Refused(refusal) => match refusal.reason {
@@ -216,6 +216,9 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
             | RefusalReason::DedicatedUnavailable
             | RefusalReason::RetryBudget
             | RefusalReason::Draining => Outcome::NoAccount,
+            RefusalReason::RequestExceedsLimit | RefusalReason::ModelNotPriced | RefusalReason::ModelNotAllowed => {
+                Outcome::Refused
+            }
             RefusalReason::BillingUnavailable => Outcome::InternalError,
             _ => Outcome::RateLimited,
         },

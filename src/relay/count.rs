@@ -29,6 +29,7 @@ const LARGEST: usize = 1024 * 1024;
 /// When the key may not use the model, or the prompt is no request.
 pub async fn count_tokens(relay: &Relay, request: &RelayRequest) -> Result<WholeAnswer, RelayError> {
     let settings = relay.settings();
+    admit::permit(relay, request).await?;
     let plan = admit::plan(relay, request, &settings)?;
     if request.kinds.and(KindSet::of_platform(request.platform)).is_empty() {
         return Ok(estimated(request));

@@ -30,6 +30,12 @@ pub enum RelayError {
     /// Keys cannot be looked up now.
     #[error("the API key cannot be checked right now")]
     KeysUnavailable,
+    /// The address is denied, to everybody or to this key.
+    #[error("requests from this address are not allowed")]
+    IpDenied,
+    /// The key, or the route, is for other programs.
+    #[error("this client may not be used here")]
+    ClientNotAllowed,
     /// The key may not use this platform.
     #[error("the API key may not use this service")]
     PermissionDenied,
@@ -51,9 +57,6 @@ pub enum RelayError {
     /// No route has this path.
     #[error("no such route")]
     NotFound,
-    /// The model has no price and unpriced models are refused.
-    #[error("the model has no price")]
-    ModelNotPriced,
     /// Something in the request has no counterpart in the dialect of the accounts that would serve it.
     #[error("{0}")]
     Unsupported(String),
@@ -94,6 +97,9 @@ fn refusal_text(refusal: &Refusal) -> &'static str {
         RefusalReason::RateRequests => "the request rate of the API key is exhausted",
         RefusalReason::RateTokens => "the token rate of the API key is exhausted",
         RefusalReason::RateCostWindow => "the cost rate of the API key is exhausted",
+        RefusalReason::RequestExceedsLimit => "the request alone is larger than a token limit of the API key",
+        RefusalReason::ModelNotPriced => "the model has no price",
+        RefusalReason::ModelNotAllowed => "the API key may not use this model",
         RefusalReason::ConcurrencyKey => "too many concurrent requests with this API key",
         RefusalReason::ConcurrencyUser => "too many concurrent requests of this user",
         RefusalReason::QueueFull | RefusalReason::QueueTimeout => "too many requests are waiting",
@@ -166,6 +172,8 @@ impl RelayError {
             Self::KeyDisabled => "key_disabled",
             Self::KeyExpired => "key_expired",
             Self::OwnerDisabled => "owner_disabled",
+            Self::IpDenied => "ip_denied",
+            Self::ClientNotAllowed => "client_not_allowed",
             Self::PermissionDenied => "permission_denied",
             Self::ModelNotAllowed => "model_not_allowed",
             Self::BadRequest(_) => "bad_request",
@@ -173,7 +181,6 @@ impl RelayError {
             Self::SlowBody => "slow_body",
             Self::BodyTooLarge => "body_too_large",
             Self::NotFound => "not_found",
-            Self::ModelNotPriced => "model_not_priced",
             Self::Unsupported(_) => "unsupported_content",
             Self::TranslationOff | Self::NotServed => "translation_unsupported",
             Self::AccountType => "invalid_account_type",

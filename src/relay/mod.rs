@@ -5,6 +5,10 @@
 //! bytes, watch them) → [`settle`] (cost, journal, hold, outcome; also when everything is dropped). Nothing here touches
 //! SQL, and bytes never pass through an actor.
 
+pub mod access;
+pub mod clients;
+pub mod curious;
+
 pub mod owners;
 pub mod request;
 pub mod target;
@@ -62,6 +66,9 @@ pub type SharedProxies = Arc<ArcSwap<HashMap<ProxyId, Arc<ProxyTarget>>>>;
 /// The price book in force.
 pub type SharedPrices = Arc<ArcSwap<PriceBook>>;
 
+/// The client rules, as the management side last published them.
+pub type SharedClients = Arc<ArcSwap<clients::ClientRules>>;
+
 /// A proxy that failed rests this long (`scheduling.md` §15, `proxy` and `challenge`).
 const PROXY_COOLDOWN_MS: i64 = 60 * SECOND;
 
@@ -75,6 +82,8 @@ pub struct RelayParts {
     pub prices: SharedPrices,
     /// Egress proxies.
     pub proxies: SharedProxies,
+    /// Client rules.
+    pub clients: SharedClients,
     /// Finds keys.
     pub keys: Arc<dyn KeyLookup>,
     /// What keys have used.
@@ -95,6 +104,10 @@ pub struct RelayShared {
     pub prices: SharedPrices,
     /// Egress proxies.
     pub proxies: SharedProxies,
+    /// Client rules.
+    pub clients: SharedClients,
+    /// How often keys ask about themselves.
+    pub curious: curious::Curious,
     /// Finds keys.
     pub keys: Arc<dyn KeyLookup>,
     /// What keys have used.
@@ -123,6 +136,8 @@ impl RelayShared {
             metrics: parts.metrics,
             prices: parts.prices,
             proxies: parts.proxies,
+            clients: parts.clients,
+            curious: curious::Curious::default(),
             keys: parts.keys,
             usage: parts.usage,
             in_flight: AtomicUsize::new(0),

@@ -19,6 +19,7 @@ pub mod accounts;
 pub mod groups;
 pub mod proxies;
 
+pub mod client_types;
 pub mod keys;
 pub mod users;
 

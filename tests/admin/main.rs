@@ -11,6 +11,7 @@ mod roles;
 
 mod access;
 mod accounts;
+mod key_rules;
 mod keys;
 mod oauth;
 mod operations;

@@ -152,3 +152,31 @@ async fn a_running_server_takes_over_what_another_instance_changes() {
     until("the setting is in force", async || app.app().engine.settings.current().sticky_ttl_min == 77).await;
     app.finish().await;
 }
+
+#[actix_rt::test]
+async fn keys_of_a_predecessor_are_imported_beside_a_running_server() {
+    let app = TestApp::start(&[("MIGRATION__CRS_ENCRYPTION_KEY", "0123456789abcdef0123456789abcdef")]).await;
+    app.account("a", |_| {}).await;
+    // Its owner is the owner of the keys.
+    app.key(|_| {}).await;
+    let raw = "cr_0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let digest = "e4c97944dde6e22bfebed1258f73a676f0e43bd9c352bf634eb33d3e15071bef";
+    let key = json!({"id": "k1", "name": "team", "apiKey": digest, "isActive": "true", "permissions": "all",
+        "rateLimitWindow": "1", "rateLimitRequests": "2"});
+    let file = app.dir.path().join("export.json").display().to_string();
+    let export = json!({"metadata": {"sanitized": false}, "data": {"apiKeys": [key]}});
+    std::fs::write(&file, export.to_string()).unwrap();
+    let import = ["import", "claude-relay-service", &file, "--user", "owner", "--format", "json"];
+    let tried: Value = serde_json::from_str(&done(&app, &import, "").await).unwrap();
+    assert_eq!((&tried[0]["outcome"], &tried[0]["key_id"]), (&json!("created"), &json!(null)), "a dry run");
+    let written: Value = serde_json::from_str(&done(&app, &[&import[..], &["--apply"]].concat(), "").await).unwrap();
+    assert!(written[0]["key_id"].is_i64(), "{written}");
+    let key = crate::support::setup::TestKey { id: actors::domain::id::KeyId(0), raw: raw.to_owned() };
+    for _ in 0..2 {
+        assert_eq!(app.messages(&key, &ask(false)).await.status, 200);
+    }
+    app.messages(&key, &ask(false)).await.expect_error(429, "rate_limit_error", "rate_requests");
+    let again: Value = serde_json::from_str(&done(&app, &[&import[..], &["--apply"]].concat(), "").await).unwrap();
+    assert_eq!(again[0]["outcome"], "skipped");
+    app.finish().await;
+}

@@ -13,7 +13,7 @@ use crate::support::sse::Stream;
 use crate::support::until;
 
 /// The most calls that were under way at once, by the upstream's own times.
-fn most_at_once(calls: &[Entry]) -> usize {
+pub fn most_at_once(calls: &[Entry]) -> usize {
     let during =
         |at: i64| calls.iter().filter(move |call| call.started_ms <= at && call.ended_ms.is_some_and(|end| end > at));
     calls.iter().map(|call| during(call.started_ms).count()).max().unwrap_or(0)

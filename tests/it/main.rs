@@ -9,6 +9,7 @@ mod frames;
 mod recorded;
 mod support;
 
+mod access;
 mod bindings;
 mod bodies;
 mod broken_streams;
@@ -28,6 +29,7 @@ mod outage;
 mod panics;
 mod passthrough;
 mod proxies;
+mod races;
 mod refusals;
 mod restart;
 mod rewriting;

@@ -17,6 +17,9 @@ fn the_same_on_mysql() {
         crate::broken_streams::a_broken_stream_ends_with_one_error_event_and_no_second_answer();
         crate::limits::keys_that_are_missing_wrong_disabled_or_over_are_refused_with_one_answer_each();
         crate::limits::a_key_that_waits_for_its_first_request_starts_its_clock_then();
+        crate::races::two_hundred_at_once_on_ten_slots_are_never_more_than_ten();
+        crate::races::two_hundred_at_once_on_a_hundred_per_minute_are_a_hundred();
+        crate::races::two_hundred_at_once_on_one_cent_spend_no_more_than_a_cent();
         crate::money::twenty_at_once_on_a_limit_for_ten_are_ten();
         crate::money::multipliers_change_the_charge_and_nothing_else();
         crate::routes::a_key_may_ask_about_itself();

@@ -182,3 +182,87 @@ async fn made_keys_are_found_and_no_table_holds_their_text() {
     })
     .await;
 }
+
+/// Welch's t of two samples.
+fn welch(one: &[f64], other: &[f64]) -> f64 {
+    let moments = |sample: &[f64]| {
+        let count = sample.len() as f64;
+        let mean = sample.iter().sum::<f64>() / count;
+        let variance = sample.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        (mean, variance / count)
+    };
+    let ((a, va), (b, vb)) = (moments(one), moments(other));
+    (a - b) / (va + vb).sqrt()
+}
+
+/// Texts of a kind. Each is one observation, by its median: where a hash puts it in memory takes its own time.
+const TEXTS: usize = 128;
+/// Calls per text.
+const CALLS: usize = 265;
+
+/// How long each text of two kinds takes to be refused, asked for in turns, in nanoseconds.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+async fn timed(keyring: &Keyring, kinds: [&[String]; 2]) -> [Vec<f64>; 2] {
+    let mut times = [vec![Vec::new(); TEXTS], vec![Vec::new(); TEXTS]];
+    let mut place = String::with_capacity(256);
+    for round in 0..CALLS {
+        for text in 0..TEXTS {
+            for kind in [round % 2, 1 - round % 2] {
+                // Read from one place, as from a connection: where a text lies in memory is not what is measured.
+                place.clear();
+                place.push_str(&kinds[kind][text]);
+                let begun = std::time::Instant::now();
+                let answer = keyring.find(&place).await;
+                times[kind][text].push(begun.elapsed().as_nanos());
+                assert_eq!(answer, Err(KeyRefusal::Invalid));
+            }
+        }
+    }
+    times.map(|texts| texts.into_iter().map(median).collect())
+}
+
+fn median(mut times: Vec<u128>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2] as f64
+}
+
+#[tokio::test]
+async fn how_long_a_refusal_takes_tells_nothing() {
+    each_db(|test| async move {
+        let keyring = keyring(&test, &Clock::frozen(NOW));
+        let owner = stored_user(&test.db, "ada").await;
+        // Keys in every part of the memory.
+        let known = |number: usize| format!("cr_{number:064x}");
+        for number in 0..200 {
+            let mut new = key(owner, "k", "");
+            new.digest = pepper().digest(&known(number));
+            keys::create(&test.db, new, NOW).await.unwrap();
+            keyring.find(&known(number)).await.unwrap();
+        }
+        let kind = |make: &dyn Fn(usize) -> String| (0..TEXTS).map(make).collect::<Vec<String>>();
+        let unknown = kind(&|number| format!("cr_{:064x}", number * 7_919 + 1_000_000_007));
+        let wrong = kind(&|number| format!("cr_f{}", &known(number)[4..]));
+        let malformed = kind(&|number| format!("cr {:064x}", number * 104_729));
+        // Remembered in turns: a map finds what came first a little sooner.
+        for number in 0..TEXTS {
+            for at in 0..3 {
+                let raw = &[&unknown, &wrong, &malformed][(number + at) % 3][number];
+                assert_eq!(keyring.find(raw).await, Err(KeyRefusal::Invalid));
+            }
+        }
+        for pair in [[&*unknown, &*wrong], [&*unknown, &*malformed]] {
+            let mut seen = Vec::new();
+            // A difference in the code shows every time; one of the machine does not.
+            for _ in 0..5 {
+                let [one, other] = timed(&keyring, pair).await;
+                seen.push(welch(&one, &other).abs());
+                if seen.last().is_some_and(|t| *t < 4.5) {
+                    break;
+                }
+            }
+            println!("Welch's t: {seen:.2?}");
+            assert!(seen.iter().any(|t| *t < 4.5), "{seen:?}");
+        }
+    })
+    .await;
+}

@@ -63,6 +63,7 @@ impl Ledger {
         }
         check_rates(key, owner, ask, now, &share)?;
         check_slots(key, owner, &share)?;
+        check_price(ask)?;
         // In a fleet others spend too, and the windows may be others' by now: the shared store decides.
         if !share.is_together() {
             check_money(key, ask, zone, now)?;
@@ -103,6 +104,11 @@ fn check_slots(key: &Key, owner: &Owner, share: &Share) -> Result<(), AdmitRefus
         return Err(AdmitRefused::UserBusy);
     }
     Ok(())
+}
+
+fn check_price(ask: &Admit) -> Result<(), AdmitRefused> {
+    let refused = AdmitRefused::Limited { reason: RefusalReason::ModelNotPriced, retry_after_ms: None, reset_at: None };
+    if ask.priced { Ok(()) } else { Err(refused) }
 }
 
 fn check_money(key: &Key, ask: &Admit, zone: Tz, now: Timestamp) -> Result<(), AdmitRefused> {

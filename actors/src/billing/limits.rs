@@ -92,12 +92,13 @@ pub(super) fn cost_of(rule: &RateWindow, ask: &Admit) -> Option<i64> {
     }
 }
 
-/// Why a request is refused by a window of this dimension.
-pub const fn reason(dimension: RateDimension) -> RefusalReason {
-    match dimension {
-        RateDimension::Requests => RefusalReason::RateRequests,
-        RateDimension::Tokens => RefusalReason::RateTokens,
-        RateDimension::Cost => RefusalReason::RateCostWindow,
+/// Why a request is refused by a window of this dimension. No wait helps a request that is larger than the whole window.
+pub const fn reason(dimension: RateDimension, wait_ms: Option<i64>) -> RefusalReason {
+    match (dimension, wait_ms) {
+        (RateDimension::Requests, _) => RefusalReason::RateRequests,
+        (RateDimension::Tokens, None) => RefusalReason::RequestExceedsLimit,
+        (RateDimension::Tokens, Some(_)) => RefusalReason::RateTokens,
+        (RateDimension::Cost, _) => RefusalReason::RateCostWindow,
     }
 }
 
@@ -132,7 +133,7 @@ impl Rates {
     pub(super) fn refuses(&self, ask: &Admit, now: Timestamp, share: &Share) -> Option<(RefusalReason, Option<i64>)> {
         self.rates.iter().find_map(|rate| {
             let wait = wait_within(&rate.window, now, cost_of(&rate.rule, ask)?, share);
-            (wait != Some(0)).then(|| (reason(rate.rule.dim), wait))
+            (wait != Some(0)).then(|| (reason(rate.rule.dim, wait), wait))
         })
     }
 
@@ -180,10 +181,12 @@ impl Rates {
     }
 }
 
-/// The wait until `cost` fits into this instance's share of a window; `None` = never.
+/// The wait until `cost` fits into this instance's share of a window; `None` = never. What is too large for the share alone
+/// fits when the shared store is back.
 fn wait_within(window: &SlidingWindow, now: Timestamp, cost: i64, share: &Share) -> Option<i64> {
     let spared = window.limit() - share.of(window.limit());
-    window.wait_for(now.0, cost.saturating_add(spared))
+    let wait = window.wait_for(now.0, cost.saturating_add(spared));
+    wait.or_else(|| (spared > 0 && cost <= window.limit()).then_some(SECOND))
 }
 
 fn left(window: &SlidingWindow, now: Timestamp) -> Left {

@@ -32,6 +32,8 @@ pub struct Admit {
     pub tokens_estimate: u64,
     /// Charge to reserve.
     pub charge_estimate: Nanos,
+    /// False = refused for want of a price, once rates and slots have passed.
+    pub priced: bool,
 }
 
 /// Everything that admission reserved.

@@ -1,5 +1,7 @@
 //! An API key that we issue, as the relay needs it: who owns it, what it may do, and its limits.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::Platform;
@@ -7,6 +9,7 @@ use super::id::{AccountId, GroupId, KeyId, UserId};
 use super::limit::RateWindow;
 use super::model::Pattern;
 use super::money::Nanos;
+use super::network::Network;
 use super::time::Timestamp;
 
 /// Where a key's requests go when they do not go to the shared pool.
@@ -108,6 +111,50 @@ impl CostWindow {
     }
 }
 
+/// The limits of keys that users make for themselves (`user.default_key_limits`). 0 = unlimited; costs in nano-USD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "each limit is the field of a key with the same name")]
+pub struct KeyLimits {
+    pub rpm_limit: u32,
+    pub concurrency_limit: u32,
+    pub daily_cost_limit: Nanos,
+    pub weekly_cost_limit: Nanos,
+    pub weekly_claude_cost_limit: Nanos,
+    pub monthly_cost_limit: Nanos,
+    pub total_cost_limit: Nanos,
+    pub five_hour_cost_limit: Nanos,
+}
+
+impl Default for KeyLimits {
+    fn default() -> Self {
+        Self {
+            rpm_limit: 100,
+            concurrency_limit: 0,
+            daily_cost_limit: Nanos::ZERO,
+            weekly_cost_limit: Nanos::ZERO,
+            weekly_claude_cost_limit: Nanos::ZERO,
+            monthly_cost_limit: Nanos::ZERO,
+            total_cost_limit: Nanos::ZERO,
+            five_hour_cost_limit: Nanos::ZERO,
+        }
+    }
+}
+
+impl KeyLimits {
+    /// The limit of a money window; 0 = unlimited.
+    pub const fn cost(&self, window: CostWindow) -> Nanos {
+        match window {
+            CostWindow::Total => self.total_cost_limit,
+            CostWindow::Month => self.monthly_cost_limit,
+            CostWindow::Week => self.weekly_cost_limit,
+            CostWindow::WeekClaude => self.weekly_claude_cost_limit,
+            CostWindow::Day => self.daily_cost_limit,
+            CostWindow::FiveHour => self.five_hour_cost_limit,
+        }
+    }
+}
+
 /// What a key has spent in one window; loaded with the key, so that limits survive a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
@@ -157,6 +204,12 @@ pub struct KeyPolicy {
     pub model_allow: Vec<Pattern>,
     /// Requested models it may not use; wins.
     pub model_deny: Vec<Pattern>,
+    /// Kinds of client that may use it; empty = every one.
+    pub allowed_clients: Vec<String>,
+    /// Networks from which it may be used; empty = every one.
+    pub ip_allow: Vec<Network>,
+    /// Networks from which it may not be used; wins.
+    pub ip_deny: Vec<Network>,
     /// Live requests.
     pub concurrency_limit: u32,
     /// Requests per minute.
@@ -196,9 +249,15 @@ impl KeyPolicy {
         self.permissions.is_empty() || self.permissions.contains(&platform)
     }
 
-    /// True when the key's lists let the requested model pass; deny wins.
-    pub fn allows_model(&self, model: &str) -> bool {
-        let hits = |list: &[Pattern]| list.iter().any(|p| p.matches(model));
+    /// True when the key's lists let a model pass that is asked for by one name and called by another; deny wins.
+    pub fn allows_model(&self, requested: &str, upstream: &str) -> bool {
+        let hits = |list: &[Pattern]| list.iter().any(|p| p.matches(requested) || p.matches(upstream));
         !hits(&self.model_deny) && (self.model_allow.is_empty() || hits(&self.model_allow))
+    }
+
+    /// True when the key may be used from an address; deny wins. An unknown address is in no network.
+    pub fn allows_address(&self, address: Option<IpAddr>) -> bool {
+        let hits = |list: &[Network]| address.is_some_and(|address| list.iter().any(|net| net.contains(address)));
+        !hits(&self.ip_deny) && (self.ip_allow.is_empty() || hits(&self.ip_allow))
     }
 }

@@ -8,9 +8,11 @@ pub mod money;
 pub mod time;
 
 pub mod account;
+pub mod client;
 pub mod credential;
 pub mod key;
 pub mod model;
+pub mod network;
 pub mod settings;
 
 pub mod route;

@@ -69,6 +69,8 @@ impl std::str::FromStr for SessionHash {
 pub struct AdmissionRequest {
     /// Charge to reserve against the key's money limits: the estimate of `metering.md` §6.
     pub charge_estimate: Nanos,
+    /// False = the model has no price and such models are refused, once rates and slots have passed.
+    pub priced: bool,
 }
 
 /// Everything that must be decided for one attempt.
@@ -153,6 +155,8 @@ pub enum RefusalReason {
     RateTokens,
     /// A cost rate window of the key is exhausted.
     RateCostWindow,
+    /// One request alone is larger than a token window of the key: it can never pass.
+    RequestExceedsLimit,
     /// The key's slots stayed full for the whole wait.
     ConcurrencyKey,
     /// The owner's slots stayed full for the whole wait.
@@ -161,6 +165,10 @@ pub enum RefusalReason {
     QueueFull,
     /// The queue is long and slow: waiting would most likely be for nothing.
     QueueTimeout,
+    /// The model has no price, and unpriced models are refused.
+    ModelNotPriced,
+    /// The key may not use the model under the name by which every account that is left calls it.
+    ModelNotAllowed,
     /// A money limit is exhausted; the word is [`super::key::CostWindow::condition`].
     OutOfMoney(&'static str),
     /// Every candidate is limited or cooling.
@@ -188,6 +196,9 @@ impl RefusalReason {
             Self::RateRequests => "rate_requests",
             Self::RateTokens => "rate_tokens",
             Self::RateCostWindow => "rate_cost_window",
+            Self::RequestExceedsLimit => "request_exceeds_limit",
+            Self::ModelNotPriced => "model_not_priced",
+            Self::ModelNotAllowed => "model_not_allowed",
             Self::ConcurrencyKey => "concurrency_key",
             Self::ConcurrencyUser => "concurrency_user",
             Self::QueueFull => "queue_full",

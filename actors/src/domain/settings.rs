@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+use super::key::KeyLimits;
 use super::model::{FamilyRule, default_families};
+use super::network::Network;
 
 /// Why a value was refused for a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,6 +99,26 @@ impl SettingValue for Vec<FamilyRule> {
     }
 }
 
+impl SettingValue for Vec<Network> {
+    fn read(value: &Value, _: (i64, i64)) -> Result<Self, String> {
+        serde_json::from_value(value.clone()).map_err(|e| format!("must be a list of networks: {e}"))
+    }
+
+    fn show(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+impl SettingValue for KeyLimits {
+    fn read(value: &Value, _: (i64, i64)) -> Result<Self, String> {
+        serde_json::from_value(value.clone()).map_err(|e| format!("must be an object of limits: {e}"))
+    }
+
+    fn show(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
 macro_rules! word_setting {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -167,6 +189,16 @@ word_setting! {
         Chat = "chat",
         /// All that can be translated.
         All = "all",
+    }
+}
+
+word_setting! {
+    /// Which programs may use the Anthropic message routes.
+    ClientFilter {
+        /// Any.
+        Off = "off",
+        /// Claude Code alone.
+        ClaudeCodeOnly = "claude_code_only",
     }
 }
 
@@ -287,6 +319,11 @@ settings! {
     "site.timezone" timezone: Zone = Zone(chrono_tz::Tz::UTC), 0..=0, "Zone of days, weeks and months";
     "network.allow_private_cidrs" allow_private_cidrs: Vec<String> = Vec::new(), 0..=0, "Private networks that upstreams may be on";
     "network.allow_http_hosts" allow_http_hosts: Vec<String> = Vec::new(), 0..=0, "Hosts that may be called without TLS";
+    "security.ip_deny" ip_deny: Vec<Network> = Vec::new(), 0..=0, "Networks whose requests are refused before their key is looked at";
+    "security.client_filter" client_filter: ClientFilter = ClientFilter::Off, 0..=0, "off or claude_code_only: programs that may use the Anthropic message routes";
+    "security.client_strict" client_strict: bool = false, 0..=1, "Recognise clients by more than their user agent";
+    "security.key_prefixes" key_prefixes: Vec<String> = vec!["cr_".to_owned()], 0..=0, "Beginnings by which an API key is told from other credentials of the same request";
+    "user.default_key_limits" default_key_limits: KeyLimits = KeyLimits::default(), 0..=0, "Limits of keys that users make for themselves, which they may not raise; 0 = unlimited";
     "usage.flush_ms" usage_flush_ms: i64 = 1_000, 50..=60_000, "Longest wait of a usage record for its SQL batch, in ms";
     "retention.usage_days" retention_usage_days: i64 = 400, 1..=36_500, "Age at which request rows are deleted, in days";
     "retention.attempt_days" retention_attempt_days: i64 = 90, 1..=36_500, "Age at which attempt rows are deleted, in days";

@@ -63,7 +63,7 @@ impl Instances {
         RouteRequest {
             attempt: AttemptId { request: RequestId(self.requests), number: 1 },
             key: Arc::clone(key),
-            admission: Some(AdmissionRequest { charge_estimate: Nanos(charge) }),
+            admission: Some(AdmissionRequest { charge_estimate: Nanos(charge), priced: true }),
             tokens_estimate: 10,
             cost_estimate: Nanos(charge),
             deadline: now.plus(MINUTE),

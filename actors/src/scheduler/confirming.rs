@@ -207,7 +207,8 @@ impl State {
             AdmissionAnswer::UserBusy => return self.wait_for_shared_slot(turn, pending, Line::User),
             AdmissionAnswer::Rate(index, wait) => {
                 let dimension = ask.rates.get(*index).map(|rate| rate.dimension);
-                plain(dimension.map_or(RefusalReason::RateRequests, reason), wait.map(|ms| ms.max(1)))
+                let refused = dimension.map_or(RefusalReason::RateRequests, |dimension| reason(dimension, *wait));
+                plain(refused, wait.map(|ms| ms.max(1)))
             }
             AdmissionAnswer::Money(window, reset_at) => {
                 Refusal { reset_at: *reset_at, ..plain(RefusalReason::OutOfMoney(window.condition()), None) }

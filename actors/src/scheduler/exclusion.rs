@@ -24,6 +24,8 @@ pub enum Exclusion {
     TagMismatch,
     AlreadyTried,
     ModelNotSupported,
+    /// The key may not use the model under the account's name for it.
+    ModelNotAllowed,
     EndpointNotSupported,
     /// The account's actor is being rebuilt, or refused for a reason that its view does not show; momentary.
     Restarting,
@@ -43,7 +45,7 @@ pub enum Exclusion {
 
 impl Exclusion {
     /// Every label, by [`Self::ordinal`].
-    pub const LABELS: [&'static str; 25] = [
+    pub const LABELS: [&'static str; 26] = [
         "deleted",
         "disabled",
         "status",
@@ -56,6 +58,7 @@ impl Exclusion {
         "tag_mismatch",
         "already_tried",
         "model_not_supported",
+        "model_not_allowed",
         "endpoint_not_supported",
         "restarting",
         "token_unavailable",
@@ -86,19 +89,20 @@ impl Exclusion {
             Self::TagMismatch => 9,
             Self::AlreadyTried => 10,
             Self::ModelNotSupported => 11,
-            Self::EndpointNotSupported => 12,
-            Self::Restarting => 13,
-            Self::TokenUnavailable => 14,
-            Self::BreakerOpen => 15,
-            Self::ProbeInFlight => 16,
-            Self::Cooldown(..) => 17,
-            Self::VendorWindow(_) => 18,
-            Self::VendorThreshold(_) => 19,
-            Self::VendorWarning => 20,
-            Self::BudgetExhausted => 21,
-            Self::RpmExhausted => 22,
-            Self::TpmExhausted => 23,
-            Self::ConcurrencyFull => 24,
+            Self::ModelNotAllowed => 12,
+            Self::EndpointNotSupported => 13,
+            Self::Restarting => 14,
+            Self::TokenUnavailable => 15,
+            Self::BreakerOpen => 16,
+            Self::ProbeInFlight => 17,
+            Self::Cooldown(..) => 18,
+            Self::VendorWindow(_) => 19,
+            Self::VendorThreshold(_) => 20,
+            Self::VendorWarning => 21,
+            Self::BudgetExhausted => 22,
+            Self::RpmExhausted => 23,
+            Self::TpmExhausted => 24,
+            Self::ConcurrencyFull => 25,
         }
     }
 
@@ -109,7 +113,7 @@ impl Exclusion {
 
     /// Rows 1–7: the account is not a candidate for this request, whatever time brings within a wait.
     pub const fn is_structural(&self) -> bool {
-        self.ordinal() <= 12
+        self.ordinal() <= 13
     }
 
     /// A lack of room that the next finished request may end: worth the short wait of a session.

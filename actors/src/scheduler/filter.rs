@@ -155,8 +155,18 @@ fn ability(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
     if !knows_model(member, ask) {
         return Some(Exclusion::ModelNotSupported);
     }
+    if !may_use_its_name(member, ask) {
+        return Some(Exclusion::ModelNotAllowed);
+    }
     let lacks = ask.request.endpoint == Endpoint::CountTokens && !member.view.spec.kind.counts_tokens();
     lacks.then_some(Exclusion::EndpointNotSupported)
+}
+
+/// True when the key's model lists let pass what the account calls the model.
+pub(super) fn may_use_its_name(member: &Member, ask: &Ask<'_>) -> bool {
+    let (key, model) = (&ask.request.key, &*ask.request.model);
+    let unlisted = key.model_allow.is_empty() && key.model_deny.is_empty();
+    unlisted || model.is_empty() || key.allows_model(model, member.view.spec.upstream_model(model))
 }
 
 /// True when the account's lists let the model pass and its vendor has not lately denied knowing it.

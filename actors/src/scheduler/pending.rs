@@ -228,6 +228,7 @@ impl Pending {
             family: self.request.family.clone(),
             tokens_estimate: self.request.tokens_estimate,
             charge_estimate: admission.charge_estimate,
+            priced: admission.priced,
         })
     }
 }

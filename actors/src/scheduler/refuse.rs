@@ -6,7 +6,7 @@ use crate::domain::time::{SECOND, Timestamp};
 
 use super::exclusion::{Excluded, Exclusion};
 use super::explain::{CANDIDATES, DETAILED, DecisionRecord};
-use super::filter::{Ask, Reach, knows_model, routing};
+use super::filter::{Ask, Reach, knows_model, may_use_its_name, routing};
 use super::headroom::{DimensionScore, Rates, visit};
 use super::pending::{Pending, Turn};
 use super::pool::{Member, Pool};
@@ -54,9 +54,16 @@ pub(super) fn reason(pool: &Pool, pending: &Pending, turn: &Turn<'_>, found: &Fo
     if let Some(until) = lifted {
         return plain(RefusalReason::PoolLimited, Some(limited_for(until, turn.now)));
     }
-    let mut reachable = members.iter().filter(|member| routing(member, &ask).is_none()).peekable();
-    let unknown = reachable.peek().is_some() && !reachable.any(|member| knows_model(member, &ask));
-    plain(if unknown { RefusalReason::ModelNotFound } else { RefusalReason::NoAccount }, None)
+    let reachable: Vec<_> = members.iter().filter(|member| routing(member, &ask).is_none()).collect();
+    let knowing: Vec<_> = reachable.iter().filter(|member| knows_model(member, &ask)).collect();
+    let why = match (reachable.is_empty(), knowing.is_empty()) {
+        (false, true) => RefusalReason::ModelNotFound,
+        (false, false) if !knowing.iter().any(|member| may_use_its_name(member, &ask)) => {
+            RefusalReason::ModelNotAllowed
+        }
+        _ => RefusalReason::NoAccount,
+    };
+    plain(why, None)
 }
 
 /// A limit of the account that ends at a stated or computed moment.

@@ -135,7 +135,7 @@ impl World {
         let client = &mut self.clients[n];
         client.attempt += 1;
         let caller = &client.caller;
-        let admission = AdmissionRequest { charge_estimate: caller.cost_estimate };
+        let admission = AdmissionRequest { charge_estimate: caller.cost_estimate, priced: true };
         let request = RouteRequest {
             attempt: client.attempt(),
             platform: Platform::Claude,

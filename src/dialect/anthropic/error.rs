@@ -23,6 +23,7 @@ pub fn status_and_type(condition: &str) -> (u16, &'static str) {
         | "unsupported_content"
         | "translation_unsupported"
         | "model_not_priced"
+        | "request_exceeds_limit"
         | "invalid_account_type" => (400, "invalid_request_error"),
         "model_not_found" | "not_found" => (404, "not_found_error"),
         "body_too_large" => (413, "request_too_large"),

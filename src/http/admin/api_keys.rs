@@ -1,27 +1,29 @@
 //! `/api-keys`: administrators manage all keys, users their own. A secret is shown once.
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, post, put, routes};
+use actix_web::{HttpRequest, HttpResponse, Responder, delete, get, post, put, routes};
 use actors::domain::id::{KeyId, UserId};
 use actors::domain::time::SECOND;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::AdminState;
+use super::{AdminState, key_export};
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Body, PageQuery, Params, Session, User, changes, merged, take_version};
 use crate::identity::key_text;
 use crate::onboarding::json::Moment;
 use crate::onboarding::key::KeyInput;
+use crate::onboarding::own_key;
+use crate::relay::clients::BUILT_IN;
+use crate::store::StoreError;
+use crate::store::client_types;
 use crate::store::keys::{self, KeyFilter, KeyRow, KeyStatus, KeyTotals, NewKey};
 use crate::store::users::Role;
 
 /// Longest time for which a rotated key's old secret goes on working, in seconds.
 const GRACE_MAX: u32 = 86_400;
-/// Requests per minute of keys that users make for themselves.
-const USER_RPM: u32 = 100;
 
 /// A key as read.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -77,9 +79,11 @@ pub struct KeyQuery {
     status: Option<KeyStatus>,
     /// Label.
     tag: Option<String>,
+    /// `json` or `csv`.
+    format: Option<String>,
 }
 
-fn view(row: KeyRow, totals: KeyTotals, now: actors::domain::time::Timestamp) -> KeyView {
+pub fn view(row: KeyRow, totals: KeyTotals, now: actors::domain::time::Timestamp) -> KeyView {
     let expired = row.config.expires_at.is_some_and(|end| end <= now);
     let status = if row.status == KeyStatus::Active && expired { "expired" } else { row.status.as_str() };
     KeyView {
@@ -100,18 +104,18 @@ fn view(row: KeyRow, totals: KeyTotals, now: actors::domain::time::Timestamp) ->
 }
 
 /// Writing needs `admin`, or `user` on own keys; an auditor reads.
-fn may_write(session: &Session<User>) -> Result<(), ApiError> {
+pub fn may_write(session: &Session<User>) -> Result<(), ApiError> {
     if session.role() == Role::Auditor {
         return Err(ApiError::new(Reason::PermissionDenied, "your role does not allow this"));
     }
     Ok(())
 }
 
-fn owner(session: &Session<User>) -> Option<UserId> {
+pub fn owner(session: &Session<User>) -> Option<UserId> {
     session.sees_own_only().then_some(session.user.id)
 }
 
-async fn found(session: &Session<User>, state: &AdminState, id: i64) -> Result<KeyRow, ApiError> {
+pub async fn found(session: &Session<User>, state: &AdminState, id: i64) -> Result<KeyRow, ApiError> {
     keys::get(&state.db, KeyId(id), owner(session)).await?.ok_or_else(|| ApiError::not_found("key"))
 }
 
@@ -121,37 +125,53 @@ async fn shown(session: &Session<User>, state: &AdminState, id: KeyId) -> Result
     Ok(view(row, totals, state.clock.now()))
 }
 
-/// Users decide about their own use, never about price, routing or limits above their own.
-fn keep_to_user_fields(session: &Session<User>, old: Option<&KeyInput>, new: &KeyInput) -> Result<(), ApiError> {
+/// The former name of a field, which clients of predecessors send.
+fn with_today_s_names(key: &mut Map<String, Value>) {
+    if let Some(limit) = key.remove("rate_limit") {
+        key.entry("rpm_limit").or_insert(limit);
+    }
+}
+
+/// Users set only what is theirs.
+fn keep_to_user_fields(
+    session: &Session<User>,
+    state: &AdminState,
+    old: Option<&KeyInput>,
+    new: &KeyInput,
+) -> Result<(), ApiError> {
     if !session.sees_own_only() {
         return Ok(());
     }
-    let reserved = |input: &KeyInput| {
-        (input.price_rate_ppm, input.bindings.clone(), input.account_tags.clone(), input.permissions.clone())
-    };
-    let plain = (actors::domain::money::PPM, Vec::new(), Vec::new());
-    let kept = match old {
-        Some(old) => reserved(old) == reserved(new),
-        None => (new.price_rate_ppm, new.bindings.clone(), new.account_tags.clone()) == plain,
-    };
-    let rpm_cap = old.map_or(USER_RPM, |old| old.rpm_limit);
-    let rpm_kept = rpm_cap == 0 || (new.rpm_limit > 0 && new.rpm_limit <= rpm_cap.max(USER_RPM));
-    if kept && rpm_kept {
-        return Ok(());
-    }
-    Err(ApiError::new(Reason::PermissionDenied, "only an administrator sets price, routing and higher limits"))
+    let limits = state.engine.settings.current().default_key_limits;
+    own_key::check(old, new, &limits).map_err(|field| {
+        ApiError::new(Reason::PermissionDenied, format!("{field}: only an administrator sets this so"))
+    })
 }
 
-/// Lists keys: all for administrators, own ones for users.
+/// Client types that a key may name.
+async fn check_clients(state: &AdminState, old: &[String], new: &[String]) -> Result<(), ApiError> {
+    let mut unseen = new.iter().filter(|id| !old.contains(id) && !BUILT_IN.contains(&&***id)).peekable();
+    if unseen.peek().is_none() {
+        return Ok(());
+    }
+    let known = client_types::list(&state.db).await?;
+    match unseen.find(|id| known.iter().all(|kind| kind.id != **id)) {
+        Some(id) => Err(ApiError::invalid("allowed_clients", format!("names no client: {}", id.escape_debug()))),
+        None => Ok(()),
+    }
+}
+
+/// Lists keys: all for administrators, own ones for users. With `format=csv` all that match, as a file.
 #[utoipa::path(tag = "api-keys", security(("session" = ["user"])), params(PageQuery, KeyQuery),
-    responses((status = 200, body = Envelope<Page<KeyView>>)))]
+    responses((status = 200, content((Envelope<Page<KeyView>> = "application/json"), (String = "text/csv")))))]
 #[get("/api-keys")]
 pub async fn list_keys(
     session: Session<User>,
     state: State<AdminState>,
     page: Params<PageQuery>,
     query: Params<KeyQuery>,
-) -> Result<Data<Page<KeyView>>, ApiError> {
+    http: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let query = query.0;
     let filter = KeyFilter {
         user: owner(&session).or(query.user_id.map(UserId)),
@@ -159,7 +179,22 @@ pub async fn list_keys(
         tag: query.tag,
         text: super::search(query.q)?,
     };
-    let (rows, total) = keys::list(&state.db, &filter, page.0.rows()?).await?;
+    match query.format.as_deref() {
+        None | Some("json") => {}
+        Some("csv") => return Ok(key_export::file(state, filter)),
+        Some(_) => return Err(ApiError::invalid("format", "must be json or csv")),
+    }
+    let (views, total) = views(&state, &filter, page.0.rows()?).await?;
+    Ok(Data::page(page.0.answer(views, total)?).respond_to(&http))
+}
+
+/// A page of keys with what they used, and how many match.
+pub async fn views(
+    state: &AdminState,
+    filter: &KeyFilter,
+    page: crate::store::Page,
+) -> Result<(Vec<KeyView>, i64), ApiError> {
+    let (rows, total) = keys::list(&state.db, filter, page).await?;
     let ids: Vec<KeyId> = rows.iter().map(|row| row.id).collect();
     let totals = if ids.is_empty() { Vec::new() } else { keys::totals(&state.db, &ids).await? };
     let now = state.clock.now();
@@ -168,7 +203,7 @@ pub async fn list_keys(
         let totals = total_of(row.id);
         view(row, totals, now)
     });
-    Ok(Data::page(page.0.answer(views.collect(), total)?))
+    Ok((views.collect(), total))
 }
 
 /// Creates a key and shows its secret once.
@@ -181,33 +216,49 @@ pub async fn create_key(
     body: Body<Map<String, Value>>,
 ) -> Result<Data<KeySecret>, ApiError> {
     may_write(&session)?;
-    let mut body = body.0;
+    Ok(Data::created(create_one(&session, &state, body.0).await?))
+}
+
+/// Makes one key.
+pub async fn create_one(
+    session: &Session<User>,
+    state: &AdminState,
+    mut body: Map<String, Value>,
+) -> Result<KeySecret, ApiError> {
+    with_today_s_names(&mut body);
     if session.sees_own_only() {
-        body.entry("rpm_limit").or_insert_with(|| USER_RPM.into());
+        own_key::fill(&mut body, &state.engine.settings.current().default_key_limits);
     }
     let input: KeyInput = crate::http::extract::parse_value(Value::Object(body))?;
-    keep_to_user_fields(&session, None, &input)?;
-    let user = owner(&session).or(input.user_id).unwrap_or(session.user.id);
-    room_for_a_key(&state, user).await?;
+    keep_to_user_fields(session, state, None, &input)?;
+    check_clients(state, &[], &input.allowed_clients).await?;
+    let user = owner(session).or(input.user_id).unwrap_or(session.user.id);
+    let most = most_keys(state, user).await?;
     let recorded = changes(None, Some(&input));
     let config = input.checked()?;
     let secret = key_text::make();
     let (prefix, last4) = key_text::shown(&secret);
-    let entry = session.entry(&state, "key_created", "api_key", None, recorded);
+    let entry = session.entry(state, "key_created", "api_key", None, recorded);
     let key = NewKey { user, config, digest: state.keyring.digest(secret.expose_secret()), prefix, last4 };
-    let id = keys::create(&state.db.audited(entry), key, state.clock.now()).await?;
-    let view = shown(&session, &state, id).await?;
-    Ok(Data::created(KeySecret { view, api_key: secret.expose_secret().to_owned() }))
+    let made = keys::create_within(&state.db.audited(entry), key, most, state.clock.now()).await;
+    let id = made.map_err(|error| full(error, most))?;
+    let view = shown(session, state, id).await?;
+    Ok(KeySecret { view, api_key: secret.expose_secret().to_owned() })
 }
 
-async fn room_for_a_key(state: &AdminState, user: UserId) -> Result<(), ApiError> {
-    let row = crate::store::users::get(&state.db, user).await?.filter(|row| row.deleted_at.is_none());
-    let row = row.ok_or_else(|| ApiError::invalid("user_id", "names no user"))?;
-    let max = i64::from(row.config.max_api_keys);
-    if max > 0 && keys::count_by_user(&state.db, user).await? >= max {
-        return Err(ApiError::new(Reason::InUse, format!("the user already has {max} keys")));
+fn full(error: StoreError, most: u32) -> ApiError {
+    match error {
+        StoreError::Conflict(what) if what == keys::NO_ROOM => {
+            ApiError::new(Reason::InUse, format!("the user already has {most} keys"))
+        }
+        error => error.into(),
     }
-    Ok(())
+}
+
+/// How many keys a user may have; 0 = any number.
+async fn most_keys(state: &AdminState, user: UserId) -> Result<u32, ApiError> {
+    let row = crate::store::users::get(&state.db, user).await?.filter(|row| row.deleted_at.is_none());
+    Ok(row.ok_or_else(|| ApiError::invalid("user_id", "names no user"))?.config.max_api_keys)
 }
 
 /// Shows a key.
@@ -234,35 +285,56 @@ pub async fn update_key(
     body: Body<Map<String, Value>>,
 ) -> Result<Data<KeyView>, ApiError> {
     may_write(&session)?;
-    let row = found(&session, &state, *id).await?;
-    let mut patch = body.0;
+    Ok(Data::ok(update_one(&session, &state, *id, body.0).await?))
+}
+
+/// Changes one key.
+pub async fn update_one(
+    session: &Session<User>,
+    state: &AdminState,
+    id: i64,
+    mut patch: Map<String, Value>,
+) -> Result<KeyView, ApiError> {
+    let row = found(session, state, id).await?;
     take_version(&mut patch, row.version)?;
+    with_today_s_names(&mut patch);
     let old = KeyInput::from_config(&row.config, row.user);
     let input = merged(&old, patch)?;
-    keep_to_user_fields(&session, Some(&old), &input)?;
+    keep_to_user_fields(session, state, Some(&old), &input)?;
+    check_clients(state, &old.allowed_clients, &input.allowed_clients).await?;
     if input.user_id != old.user_id {
         return Err(ApiError::invalid("user_id", "never changes"));
     }
-    let entry = session.entry(&state, "key_updated", "api_key", Some(*id), changes(Some(&old), Some(&input)));
+    let entry = session.entry(state, "key_updated", "api_key", Some(id), changes(Some(&old), Some(&input)));
     keys::update(&state.db.audited(entry), row.id, row.version, input.checked()?, state.clock.now()).await?;
     state.keyring.invalidate(row.id);
-    Ok(Data::ok(shown(&session, &state, row.id).await?))
+    shown(session, state, row.id).await
 }
 
-async fn set_status(
+/// Sets the status of one key.
+pub async fn set_status(
     session: &Session<User>,
     state: &AdminState,
     id: i64,
     status: KeyStatus,
     action: &str,
-) -> Result<Data<KeyView>, ApiError> {
+) -> Result<KeyView, ApiError> {
     may_write(session)?;
     let row = found(session, state, id).await?;
+    if row.status == KeyStatus::Revoked && status != KeyStatus::Revoked && action != "key_restored" {
+        return Err(ApiError::new(Reason::IllegalTransition, "a revoked key must be restored"));
+    }
     let changed = serde_json::json!({ "status": [row.status, status] });
     let db = state.db.audited(session.entry(state, action, "api_key", Some(id), changed));
-    keys::set_status(&db, row.id, status, state.clock.now()).await?;
+    if row.status == KeyStatus::Revoked && status == KeyStatus::Active {
+        let most = most_keys(state, row.user).await?;
+        let restored = keys::restore(&db, row.id, row.user, most, state.clock.now()).await;
+        restored.map_err(|error| full(error, most))?;
+    } else {
+        keys::set_status(&db, row.id, status, state.clock.now()).await?;
+    }
     state.keyring.invalidate(row.id);
-    Ok(Data::ok(shown(session, state, row.id).await?))
+    shown(session, state, row.id).await
 }
 
 /// Revokes a key: it stops working within 5 s everywhere.
@@ -273,7 +345,7 @@ pub async fn revoke_key(
     state: State<AdminState>,
     id: Path<i64>,
 ) -> Result<Data<KeyView>, ApiError> {
-    set_status(&session, &state, *id, KeyStatus::Revoked, "key_revoked").await
+    set_status(&session, &state, *id, KeyStatus::Revoked, "key_revoked").await.map(Data::ok)
 }
 
 /// Makes a revoked or disabled key work again.
@@ -284,7 +356,7 @@ pub async fn restore_key(
     state: State<AdminState>,
     id: Path<i64>,
 ) -> Result<Data<KeyView>, ApiError> {
-    set_status(&session, &state, *id, KeyStatus::Active, "key_restored").await
+    set_status(&session, &state, *id, KeyStatus::Active, "key_restored").await.map(Data::ok)
 }
 
 /// Switches a key off, or on again.
@@ -300,7 +372,7 @@ pub async fn toggle_key(
         KeyStatus::Disabled => KeyStatus::Active,
         KeyStatus::Revoked => return Err(ApiError::new(Reason::IllegalTransition, "a revoked key must be restored")),
     };
-    set_status(&session, &state, *id, next, "key_updated").await
+    set_status(&session, &state, *id, next, "key_updated").await.map(Data::ok)
 }
 
 /// How long the old secret goes on working.

@@ -14,7 +14,12 @@ pub mod me;
 pub mod users;
 
 pub mod api_keys;
+pub mod client_types;
+pub mod key_bulk;
+mod key_export;
+pub mod key_imports;
 pub mod key_limits;
+pub mod key_usage;
 
 pub mod account_actions;
 pub mod account_view;
@@ -77,6 +82,16 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(users::update_user)
         .service(users::set_user_status)
         .service(users::delete_user)
+        .configure(key_routes)
+        .configure(account_routes)
+        .configure(other_routes);
+}
+
+fn key_routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(key_bulk::bulk_keys)
+        .service(key_imports::import_keys)
+        .service(key_usage::validate_key)
         .service(api_keys::list_keys)
         .service(api_keys::create_key)
         .service(api_keys::get_key)
@@ -87,8 +102,15 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(api_keys::toggle_key)
         .service(api_keys::rotate_key)
         .service(key_limits::key_limits)
-        .configure(account_routes)
-        .configure(other_routes);
+        .service(key_usage::key_uses)
+        .service(client_types::client_filter)
+        .service(client_types::change_client_filter)
+        .service(client_types::test_client_filter)
+        .service(client_types::list_client_types)
+        .service(client_types::create_client_type)
+        .service(client_types::get_client_type)
+        .service(client_types::update_client_type)
+        .service(client_types::delete_client_type);
 }
 
 fn account_routes(config: &mut ServiceConfig<'_>) {

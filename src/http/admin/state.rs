@@ -30,6 +30,8 @@ use crate::transport::{EgressRules, EgressThread, ProxyKind, ProxyTarget};
 pub trait Publish: Send + Sync {
     /// The price book.
     fn prices(&self) -> PortFuture<Result<(), PortError>>;
+    /// The client rules.
+    fn clients(&self) -> PortFuture<Result<(), PortError>>;
     /// The egress proxies.
     fn proxies(&self) -> PortFuture<Result<(), PortError>>;
 }
@@ -179,6 +181,11 @@ impl AdminState {
     /// Publishes the stored proxies.
     pub async fn proxies_changed(&self) -> Result<(), ApiError> {
         self.publish.proxies().await.map_err(|error| ApiError::unavailable(&error))
+    }
+
+    /// Publishes the stored client rules.
+    pub async fn clients_changed(&self) -> Result<(), ApiError> {
+        self.publish.clients().await.map_err(|error| ApiError::unavailable(&error))
     }
 
     /// Publishes the stored prices.

@@ -2,22 +2,23 @@
 
 use actix_web::http::header::HeaderMap;
 
-/// The prefix of keys that QuotaLane makes.
-const PREFIX: &str = "cr_";
+/// Stands for a credential that is no text at all; no key is like it.
+const NOT_A_TEXT: &str = "\u{fffd}";
 /// Accepted lengths of a key.
 const LENGTHS: std::ops::RangeInclusive<usize> = 10..=512;
 
-/// The key of a request: the first source that looks like one of ours, else the first non-empty one. Some clients send two
+/// The key of a request: the first source that begins like one of ours, else the first non-empty one. Some clients send two
 /// different credentials. `?key=` is Google's way; it never reaches a log or an upstream.
-pub fn api_key<'a>(headers: &'a HeaderMap, query: &'a str) -> Option<&'a str> {
+pub fn api_key<'a>(headers: &'a HeaderMap, query: &'a str, prefixes: &[String]) -> Option<&'a str> {
     let in_headers = ["x-api-key", "x-goog-api-key", "authorization", "api-key"]
         .into_iter()
-        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .filter_map(|name| headers.get(name))
+        .map(|value| std::str::from_utf8(value.as_bytes()).unwrap_or(NOT_A_TEXT))
         .map(|value| without_scheme(value.trim()));
     let in_query = query.split('&').filter_map(|pair| pair.strip_prefix("key="));
     let mut first = None;
     for value in in_headers.chain(in_query) {
-        if value.starts_with(PREFIX) {
+        if prefixes.iter().any(|prefix| value.starts_with(&**prefix)) {
             return Some(value);
         }
         if first.is_none() && !value.is_empty() {
@@ -45,12 +46,16 @@ mod tests {
 
     use super::*;
 
+    fn ours() -> Vec<String> {
+        vec!["cr_".to_owned(), "sk-".to_owned()]
+    }
+
     fn find(pairs: &[(&'static str, &'static str)]) -> Option<String> {
         let headers: HeaderMap = pairs
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        api_key(&headers, "").map(str::to_owned)
+        api_key(&headers, "", &ours()).map(str::to_owned)
     }
 
     #[test]
@@ -60,13 +65,18 @@ mod tests {
         assert_eq!(find(&[("authorization", "bearer  other")]).as_deref(), Some("other"));
         assert_eq!(find(&[("x-api-key", ""), ("api-key", "b")]).as_deref(), Some("b"));
         assert_eq!(find(&[]), None);
+        let imported = [("x-api-key", "other"), ("authorization", "Bearer sk-imported")];
+        assert_eq!(find(&imported).as_deref(), Some("sk-imported"));
+        let mut odd = HeaderMap::new();
+        odd.insert(HeaderName::from_static("x-api-key"), HeaderValue::from_bytes(b"\xff\xfe").unwrap());
+        assert!(api_key(&odd, "", &ours()).is_some_and(|key| !is_plausible(key)), "given, but no key");
     }
 
     #[test]
     fn a_key_in_the_query_counts_last() {
         let headers = HeaderMap::new();
-        assert_eq!(api_key(&headers, "alt=sse&key=cr_3"), Some("cr_3"));
-        assert_eq!(api_key(&headers, "monkey=cr_3"), None);
+        assert_eq!(api_key(&headers, "alt=sse&key=cr_3", &ours()), Some("cr_3"));
+        assert_eq!(api_key(&headers, "monkey=cr_3", &ours()), None);
     }
 
     #[test]

@@ -6,22 +6,16 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpRequest};
 use actors::domain::id::RequestId;
+use actors::domain::network::Network;
 
 /// Networks whose `X-Forwarded-For` is believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(Vec<Network>);
 
-#[derive(Debug, Clone, Copy)]
-struct Network {
-    base: u128,
-    bits: u32,
-    v4: bool,
-}
-
 impl TrustedProxies {
     /// Parses CIDR texts; the error is the first text that is none.
     pub fn parse(cidrs: &[String]) -> Result<Self, String> {
-        cidrs.iter().map(|text| network(text).ok_or_else(|| text.clone())).collect::<Result<_, _>>().map(Self)
+        cidrs.iter().map(|text| text.parse().map_err(|_| text.clone())).collect::<Result<_, _>>().map(Self)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -42,29 +36,6 @@ impl TrustedProxies {
     }
 }
 
-impl Network {
-    fn contains(self, address: IpAddr) -> bool {
-        let (value, v4) = number(address);
-        v4 == self.v4 && (value ^ self.base).checked_shr(128 - self.bits).unwrap_or(0) == 0
-    }
-}
-
-/// An address as the upper bits of a number, so that a prefix of n bits is the same shift for both kinds.
-fn number(address: IpAddr) -> (u128, bool) {
-    match address {
-        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, true),
-        IpAddr::V6(v6) => (v6.to_bits(), false),
-    }
-}
-
-fn network(text: &str) -> Option<Network> {
-    let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let (base, v4) = number(address.trim().parse().ok()?);
-    let width = if v4 { 32 } else { 128 };
-    let bits = bits.map_or(Some(width), |bits| bits.parse().ok()).filter(|bits| *bits <= width)?;
-    Some(Network { base, bits, v4 })
-}
-
 /// Client address, program and request id, as the audit log keeps them.
 #[derive(Debug, Clone, Default)]
 pub struct ClientInfo {
@@ -76,16 +47,20 @@ pub struct ClientInfo {
     pub request_id: Option<RequestId>,
 }
 
+/// The address of a request's client.
+pub fn address(request: &HttpRequest) -> Option<IpAddr> {
+    match request.app_data::<Data<TrustedProxies>>() {
+        Some(trusted) => trusted.client(request),
+        None => request.peer_addr().map(|peer| peer.ip().to_canonical()),
+    }
+}
+
 impl ClientInfo {
     /// Of a request.
     pub fn of(request: &HttpRequest) -> Self {
-        let trusted = request.app_data::<Data<TrustedProxies>>();
         let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
         Self {
-            ip: match trusted {
-                Some(trusted) => trusted.client(request),
-                None => request.peer_addr().map(|peer| peer.ip()),
-            },
+            ip: address(request),
             user_agent: agent.map(|agent| agent.chars().take(200).collect()),
             request_id: request.extensions().get::<RequestId>().copied(),
         }

@@ -1,19 +1,22 @@
 //! What every relay route does first and last: an id, the key, and errors that say why.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::domain::id::KeyId;
 use actors::domain::key::KeyPolicy;
-use actors::domain::route::RefusalReason;
+use actors::domain::route::{Refusal, RefusalReason};
 use tokio::time::Instant;
 
 use super::path::takes_key_in_query;
 use super::render;
 use crate::dialect::Surface;
-use crate::http::extract::{api_key, relay_body};
+use crate::http::extract::{api_key, client, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
-use crate::relay::{Arrival, CallTarget, InFlight, Relay, RelayError, RelayRequest, admit};
+use crate::relay::answer::limit_headers;
+use crate::relay::{Arrival, CallTarget, InFlight, Relay, RelayError, RelayRequest, access, admit};
 
 /// A request has come.
 pub fn arrive(relay: &Relay, route: &'static str, client: Surface) -> Arrival {
@@ -29,6 +32,8 @@ pub struct Door {
     pub arrival: Arrival,
     /// Its head.
     pub http: HttpRequest,
+    /// Whose it is, once that is known.
+    key: Cell<Option<KeyId>>,
 }
 
 /// Opens the door for a request of a route: what `answer` says, or its error in the caller's dialect, and counts it.
@@ -41,10 +46,17 @@ pub async fn open(
     let Some(relay) = http.app_data::<Relay>().cloned() else {
         return HttpResponse::InternalServerError().finish();
     };
-    let door = Door { arrival: arrive(&relay, route, client), relay, http };
+    let door = Door { arrival: arrive(&relay, route, client), relay, http, key: Cell::default() };
     let response = match answer(&door).await {
         Ok(response) => response,
-        Err(error) => refuse(&door.relay, &error, &door.arrival, &door.http),
+        Err(error) => {
+            let left = access::limits_behind(&door.relay, &error, door.key.get()).await;
+            let mut response = refuse(&door.relay, &error, &door.arrival, &door.http);
+            let mut headers = Vec::new();
+            limit_headers(client.dialect, &left, door.relay.now(), &mut headers);
+            headers.into_iter().for_each(|(name, value)| response.headers_mut().append(name, value));
+            response
+        }
     };
     answered(&door.relay, door.arrival, response)
 }
@@ -58,7 +70,9 @@ impl Door {
     pub async fn enter(&self, payload: web::Payload, call: CallTarget) -> Result<(InFlight, RelayRequest), RelayError> {
         let place = InFlight::enter(self.relay.shared())?;
         let key = key(&self.relay, &self.http).await?;
+        self.key.set(Some(key.id));
         let settings = self.relay.settings();
+        access::check_client(&self.relay, &key, &call, self.http.headers(), &settings)?;
         let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
         let request = RelayRequest::parse(
             self.arrival,
@@ -69,6 +83,7 @@ impl Door {
             &settings,
             &self.relay.shared().owners,
         )?;
+        access::check_client_body(&self.relay, &request, &settings)?;
         Ok((place, request))
     }
 }
@@ -83,6 +98,7 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
         RelayError::KeyMissing => "missing",
         RelayError::KeyDisabled | RelayError::OwnerDisabled => "disabled",
         RelayError::KeyExpired => "expired",
+        RelayError::IpDenied => "denied",
         RelayError::KeysUnavailable => "unavailable",
         _ => "invalid",
     });
@@ -91,14 +107,35 @@ pub async fn key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, Re
 }
 
 async fn find_key(relay: &Relay, http: &HttpRequest) -> Result<Arc<KeyPolicy>, RelayError> {
+    let (settings, address) = (relay.settings(), client::address(http));
+    access::check_network(&settings, address)?;
     let query = if takes_key_in_query(http.path()) { http.query_string() } else { "" };
-    let raw = api_key::api_key(http.headers(), query).ok_or(RelayError::KeyMissing)?;
-    if !api_key::is_plausible(raw) {
+    let raw = api_key::api_key(http.headers(), query, &settings.key_prefixes).ok_or(RelayError::KeyMissing)?;
+    let found = relay.find_key(raw).await;
+    // What cannot be a key goes the way of an unknown one to its end: how long the answer takes tells nothing.
+    if !api_key::is_plausible(raw) && found != Err(RelayError::KeysUnavailable) {
         return Err(RelayError::KeyInvalid);
     }
-    let key = relay.find_key(raw).await?;
+    let key = found?;
     admit::check_key(&key, relay.now())?;
+    access::check_address(&key, address)?;
     Ok(key)
+}
+
+/// A key asks about itself.
+///
+/// # Errors
+/// When it asks too often.
+pub fn curious(relay: &Relay, key: &KeyPolicy) -> Result<(), RelayError> {
+    relay.shared().curious.ask(key.id, relay.now()).map_err(|wait| {
+        let retry_after_ms = Some(wait);
+        RelayError::Refused(Refusal {
+            reason: RefusalReason::RateRequests,
+            retry_after_ms,
+            reset_at: None,
+            decision: None,
+        })
+    })
 }
 
 /// Counts an answer of a relay route.

@@ -82,6 +82,7 @@ async fn about(
     let arrival = door::arrive(relay, route, Surface::plain(Dialect::Anthropic));
     let answer = async {
         let key = door::key(relay, http).await?;
+        door::curious(relay, &key)?;
         let used = relay.shared().usage.of_key(key.id).await.map_err(|_| RelayError::KeysUnavailable)?;
         Ok::<_, RelayError>(HttpResponse::Ok().json(shape(&key, &used, arrival.at.to_rfc3339())))
     };

@@ -89,8 +89,7 @@ async fn entries(relay: &Relay, key: &KeyPolicy) -> Vec<ModelEntry> {
     let mut found = BTreeMap::new();
     for price in prices.versions() {
         let named = price.kind != PatternKind::Glob && price.in_force(now);
-        let usable = named && key.allows_model(&price.pattern);
-        if usable && views.iter().any(|view| serves(view, key, price.service, &price.pattern)) {
+        if named && views.iter().any(|view| serves(view, key, price.service, &price.pattern)) {
             found.entry(price.pattern.clone()).or_insert_with(|| ModelEntry {
                 id: price.pattern.clone(),
                 display_name: price.pattern.clone(),
@@ -110,7 +109,8 @@ fn serves(view: &AccountView, key: &KeyPolicy, service: Service, model: &str) ->
     let kind = spec.kind;
     let usable = spec.enabled && spec.status == AccountStatus::Active && !kind.is_apart();
     let sold = kind.service() == service || kind.service().price_parents().contains(&service);
-    usable && sold && key.permits(kind.platform()) && spec.serves_model(model)
+    let permitted = key.permits(kind.platform()) && key.allows_model(model, spec.upstream_model(model));
+    usable && sold && permitted && spec.serves_model(model)
 }
 
 #[cfg(test)]

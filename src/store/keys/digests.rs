@@ -54,14 +54,25 @@ pub async fn rotate(
 }
 
 /// Replaces a digest of an old scheme after its first successful use. A digest that is gone already is left alone.
-pub async fn rehash(db: &Db, id: KeyId, old: Digest, new: Digest, now: Timestamp) -> Result<(), StoreError> {
+///
+/// An imported key shows from then on what may be shown of its text, `shown`.
+pub async fn rehash(
+    db: &Db,
+    id: KeyId,
+    old: Digest,
+    new: Digest,
+    shown: (String, String),
+    now: Timestamp,
+) -> Result<(), StoreError> {
     db.change(move |tx| {
-        let (old, new) = (old.clone(), new.clone());
+        let (old, new, (prefix, last4)) = (old.clone(), new.clone(), shown.clone());
         Box::pin(async move {
             let moved = sql("UPDATE api_key_digests SET hash_scheme = ?, key_hash = ?, created_at = ? \
                  WHERE hash_scheme = ? AND key_hash = ? AND key_id = ?");
             let moved = moved.bind(new.scheme).bind(new.hex).bind(now).bind(old.scheme).bind(old.hex).bind(id);
-            tx.write(moved).await.map(drop)
+            tx.write(moved).await?;
+            let seen = sql("UPDATE api_keys SET key_prefix = ?, key_last4 = ? WHERE id = ? AND key_last4 = ''");
+            tx.write(seen.bind(prefix).bind(last4).bind(id)).await.map(drop)
         })
     })
     .await

@@ -60,8 +60,11 @@ fn filtered(select: &str, filter: &KeyFilter) -> Result<Sql, StoreError> {
 
 /// Keys of a user that are not revoked.
 pub async fn count_by_user(db: &Db, user: UserId) -> Result<i64, StoreError> {
-    let query = sql("SELECT COUNT(*) AS total FROM api_keys WHERE user_id = ? AND status <> 'revoked'").bind(user);
-    db.read_one(query).await?.map_or(Ok(0), |row| row.int("total"))
+    db.read_one(count_of(user)).await?.map_or(Ok(0), |row| row.int("total"))
+}
+
+pub(super) fn count_of(user: UserId) -> Sql {
+    sql("SELECT COUNT(*) AS total FROM api_keys WHERE user_id = ? AND status <> 'revoked'").bind(user)
 }
 
 /// Totals of these keys; keys without usage are absent.

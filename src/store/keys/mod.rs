@@ -1,6 +1,7 @@
 //! API keys: only digests are stored. Counters live in tables of their own, so that usage never rewrites a key's row.
 
 mod digests;
+mod import;
 mod list;
 mod policy;
 mod row;
@@ -9,6 +10,7 @@ use actors::domain::id::{KeyId, UserId};
 use actors::domain::time::Timestamp;
 
 pub use digests::{Digest, rehash, rotate};
+pub use import::{Imported, digest_is_known, import, imported, update_imported};
 pub use list::{KeyFilter, KeyTotals, count_by_user, list, totals};
 pub use policy::{FoundKey, Versions, find, generation, load, versions, window_spent};
 pub use row::{KeyConfig, KeyRow, KeyStatus};
@@ -33,21 +35,22 @@ pub struct NewKey {
     pub last4: String,
 }
 
+/// What [`StoreError::Conflict`] names when a user has as many keys as may be.
+pub const NO_ROOM: &str = "max_api_keys";
+
 /// Stores a new key.
 pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, StoreError> {
-    let columns = row::CONFIG_COLUMNS;
-    let marks = vec!["?"; columns.len()].join(", ");
-    let statement = built(format!(
-        "INSERT INTO api_keys ({}, user_id, status, key_prefix, key_last4, version, created_at, updated_at) \
-         VALUES ({marks}, ?, 'active', ?, ?, 1, ?, ?)",
-        columns.join(", ")
-    ));
-    let statement = row::bind_config(statement, &key.config)?.bind(key.user);
-    let statement = statement.bind(key.prefix).bind(key.last4).bind(now).bind(now);
-    let digest = key.digest;
+    create_within(db, key, 0, now).await
+}
+
+/// Stores a new key unless its owner has `most` keys that are not revoked; 0 = any number.
+pub async fn create_within(db: &Db, key: NewKey, most: u32, now: Timestamp) -> Result<KeyId, StoreError> {
+    let statement = insertion(&key, now)?;
+    let (digest, user) = (key.digest, key.user);
     db.change(move |tx| {
         let (statement, digest) = (statement.clone(), digest.clone());
         Box::pin(async move {
+            room_for_one(tx, user, most).await?;
             let id = KeyId(tx.write(statement).await?.insert_id);
             digests::insert(tx, id, &digest, now).await?;
             tx.created(id.0);
@@ -56,6 +59,29 @@ pub async fn create(db: &Db, key: NewKey, now: Timestamp) -> Result<KeyId, Store
         })
     })
     .await
+}
+
+/// Counts the keys of a user one change after the other: the user's row is locked until the transaction ends.
+async fn room_for_one(tx: &mut Tx, user: UserId, most: u32) -> Result<(), StoreError> {
+    if most == 0 {
+        return Ok(());
+    }
+    tx.write(sql("UPDATE users SET updated_at = updated_at WHERE id = ?").bind(user)).await?;
+    let owned = tx.read(list::count_of(user)).await?;
+    let owned = owned.first().map_or(Ok(0), |row| row.int("total"))?;
+    if owned < i64::from(most) { Ok(()) } else { Err(StoreError::Conflict(NO_ROOM.to_owned())) }
+}
+
+fn insertion(key: &NewKey, now: Timestamp) -> Result<Sql, StoreError> {
+    let columns = row::CONFIG_COLUMNS;
+    let marks = vec!["?"; columns.len()].join(", ");
+    let statement = built(format!(
+        "INSERT INTO api_keys ({}, user_id, status, key_prefix, key_last4, version, created_at, updated_at) \
+         VALUES ({marks}, ?, 'active', ?, ?, 1, ?, ?)",
+        columns.join(", ")
+    ));
+    let statement = row::bind_config(statement, &key.config)?.bind(key.user);
+    Ok(statement.bind(key.prefix.as_str()).bind(key.last4.as_str()).bind(now).bind(now))
 }
 
 /// One key; `owner` hides the keys of others.
@@ -87,6 +113,22 @@ pub async fn set_status(db: &Db, id: KeyId, status: KeyStatus, now: Timestamp) -
     let statement =
         sql("UPDATE api_keys SET status = ?, revoked_at = ?, updated_at = ?, version = version + 1 WHERE id = ?");
     change_row(db, id, statement.bind(status.as_str()).bind(revoked).bind(now).bind(id)).await
+}
+
+/// Makes a revoked key work again, unless its owner has `most` others that are not revoked; 0 = any number.
+pub async fn restore(db: &Db, id: KeyId, user: UserId, most: u32, now: Timestamp) -> Result<(), StoreError> {
+    let statement = sql("UPDATE api_keys SET status = 'active', revoked_at = NULL, updated_at = ?, \
+         version = version + 1 WHERE id = ? AND status = 'revoked'");
+    let statement = statement.bind(now).bind(id);
+    db.change(move |tx| {
+        let statement = statement.clone();
+        Box::pin(async move {
+            room_for_one(tx, user, most).await?;
+            tx.write_one(statement).await?;
+            bump_generation(tx).await
+        })
+    })
+    .await
 }
 
 /// Starts the clock of a key whose validity begins with its first accepted request. Only the first call does; true when

@@ -33,8 +33,9 @@ pub struct Versions {
     pub version: i64,
 }
 
-const SELECT: &str = "SELECT k.id, k.name, k.description, k.tags, k.status, k.expires_at, k.activation_ms, \
-     k.activated_at, k.permissions, k.model_allow, k.model_deny, k.concurrency_limit, k.rpm_limit, k.rate_windows, \
+const SELECT: &str = "SELECT k.id, k.name, k.description, k.tags, k.icon, k.status, k.expires_at, k.activation_ms, \
+     k.activated_at, k.permissions, k.model_allow, k.model_deny, k.allowed_clients, k.ip_allow, \
+     k.ip_deny, k.concurrency_limit, k.rpm_limit, k.rate_windows, \
      k.cost_limits, k.weekly_reset_day, k.weekly_reset_hour, k.price_rate_ppm, k.bindings, k.account_tags, \
      k.sticky_mode, k.disconnect_policy, k.version, u.id AS owner_id, u.max_concurrency AS owner_concurrency, \
      u.rpm_limit AS owner_rpm, u.price_rate_ppm AS owner_rate, u.status AS owner_status, \
@@ -128,6 +129,9 @@ fn read(row: &Row, spent: Vec<Spent>) -> Result<KeyPolicy, StoreError> {
         permissions: config.permissions,
         model_allow: config.model_allow,
         model_deny: config.model_deny,
+        allowed_clients: config.allowed_clients,
+        ip_allow: config.ip_allow,
+        ip_deny: config.ip_deny,
         concurrency_limit: config.concurrency_limit,
         rpm_limit: config.rpm_limit,
         windows: config.windows,

@@ -6,6 +6,7 @@ use actors::domain::key::{Binding, CostWindow, DisconnectPolicy, StickyMode};
 use actors::domain::limit::RateWindow;
 use actors::domain::model::Pattern;
 use actors::domain::money::Nanos;
+use actors::domain::network::Network;
 use actors::domain::time::Timestamp;
 
 use super::super::error::StoreError;
@@ -20,6 +21,8 @@ pub struct KeyConfig {
     pub description: String,
     /// Labels for search.
     pub tags: Vec<String>,
+    /// A sign for consoles.
+    pub icon: String,
     /// End of validity; filled by activation for keys that wait for their first use.
     pub expires_at: Option<Timestamp>,
     /// Length of validity from the first accepted request.
@@ -30,6 +33,12 @@ pub struct KeyConfig {
     pub model_allow: Vec<Pattern>,
     /// Models refused.
     pub model_deny: Vec<Pattern>,
+    /// Kinds of client; empty = every one.
+    pub allowed_clients: Vec<String>,
+    /// Networks; empty = every one.
+    pub ip_allow: Vec<Network>,
+    /// Networks refused.
+    pub ip_deny: Vec<Network>,
     /// Live requests.
     pub concurrency_limit: u32,
     /// Requests per minute.
@@ -60,11 +69,15 @@ impl Default for KeyConfig {
             name: String::new(),
             description: String::new(),
             tags: Vec::new(),
+            icon: String::new(),
             expires_at: None,
             activation_ms: None,
             permissions: Vec::new(),
             model_allow: Vec::new(),
             model_deny: Vec::new(),
+            allowed_clients: Vec::new(),
+            ip_allow: Vec::new(),
+            ip_deny: Vec::new(),
             concurrency_limit: 0,
             rpm_limit: 0,
             windows: Vec::new(),
@@ -138,15 +151,19 @@ pub struct KeyRow {
 }
 
 /// The columns of [`KeyConfig`], in the order of [`bind_config`].
-pub(super) const CONFIG_COLUMNS: [&str; 19] = [
+pub(super) const CONFIG_COLUMNS: [&str; 23] = [
     "name",
     "description",
     "tags",
+    "icon",
     "expires_at",
     "activation_ms",
     "permissions",
     "model_allow",
     "model_deny",
+    "allowed_clients",
+    "ip_allow",
+    "ip_deny",
     "concurrency_limit",
     "rpm_limit",
     "rate_windows",
@@ -161,8 +178,9 @@ pub(super) const CONFIG_COLUMNS: [&str; 19] = [
 ];
 
 /// Every column of a key; a condition on `k` follows.
-pub(super) const SELECT: &str = "SELECT k.id, k.user_id, k.name, k.description, k.tags, k.status, k.key_prefix, \
+pub(super) const SELECT: &str = "SELECT k.id, k.user_id, k.name, k.description, k.tags, k.icon, k.status, k.key_prefix, \
      k.key_last4, k.expires_at, k.activation_ms, k.activated_at, k.permissions, k.model_allow, k.model_deny, \
+     k.allowed_clients, k.ip_allow, k.ip_deny, \
      k.concurrency_limit, k.rpm_limit, k.rate_windows, k.cost_limits, k.weekly_reset_day, k.weekly_reset_hour, \
      k.price_rate_ppm, k.bindings, k.account_tags, k.sticky_mode, k.disconnect_policy, k.version, k.created_at, \
      k.updated_at, k.revoked_at, t.last_used_at FROM api_keys k LEFT JOIN key_totals t ON t.key_id = k.id WHERE ";
@@ -172,11 +190,15 @@ pub(super) fn bind_config(statement: Sql, config: &KeyConfig) -> Result<Sql, Sto
         .bind(config.name.as_str())
         .bind(config.description.as_str())
         .bind(json(&config.tags)?)
+        .bind(config.icon.as_str())
         .bind(config.expires_at)
         .bind(config.activation_ms)
         .bind(json(&config.permissions)?)
         .bind(json(&config.model_allow)?)
         .bind(json(&config.model_deny)?)
+        .bind(json(&config.allowed_clients)?)
+        .bind(json(&config.ip_allow)?)
+        .bind(json(&config.ip_deny)?)
         .bind(config.concurrency_limit)
         .bind(config.rpm_limit)
         .bind(json(&config.windows)?)
@@ -196,11 +218,15 @@ pub(super) fn read_config(row: &Row) -> Result<KeyConfig, StoreError> {
         name: row.text("name")?,
         description: row.text("description")?,
         tags: row.json("tags")?,
+        icon: row.text("icon")?,
         expires_at: row.opt_time("expires_at")?,
         activation_ms: row.opt_int("activation_ms")?,
         permissions: row.json("permissions")?,
         model_allow: row.json("model_allow")?,
         model_deny: row.json("model_deny")?,
+        allowed_clients: row.opt_json("allowed_clients")?.unwrap_or_default(),
+        ip_allow: row.opt_json("ip_allow")?.unwrap_or_default(),
+        ip_deny: row.opt_json("ip_deny")?.unwrap_or_default(),
         concurrency_limit: row.fit("concurrency_limit")?,
         rpm_limit: row.fit("rpm_limit")?,
         windows: row.json("rate_windows")?,

@@ -32,8 +32,8 @@ pub struct TestApp {
     config: Config,
     /// What the process would have in its environment.
     pub(super) environment: Vec<(String, String)>,
-    pub(super) dir: TempDir,
-    pub(super) owner: Cell<Option<UserId>>,
+    pub dir: TempDir,
+    pub owner: Cell<Option<UserId>>,
     /// What clients saw, for the audit.
     pub(super) seen: RefCell<Vec<Seen>>,
     finished: bool,
@@ -127,6 +127,13 @@ impl TestApp {
     /// A prompt in any tongue, noted for the audit.
     pub async fn ask(&self, tongue: Tongue, key: &TestKey, prompt: &Prompt) -> Answer {
         let answer = self.send(&tongue.call(key, prompt)).await;
+        self.seen.borrow_mut().extend(Seen::said(tongue, &answer));
+        answer
+    }
+
+    /// A call in a tongue, changed before it was sent, noted for the audit.
+    pub async fn send_said(&self, tongue: Tongue, call: &Call) -> Answer {
+        let answer = self.send(call).await;
         self.seen.borrow_mut().extend(Seen::said(tongue, &answer));
         answer
     }

@@ -19,6 +19,7 @@ const fn refusal(status: u16, anthropic: &'static str, openai: &'static str, goo
 pub const UNKNOWN_KEY: Refusal = refusal(401, "authentication_error", "invalid_request_error", "UNAUTHENTICATED");
 pub const NOT_PERMITTED: Refusal = refusal(403, "permission_error", "permission_error", "PERMISSION_DENIED");
 pub const BAD: Refusal = refusal(400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT");
+pub const TOO_LARGE: Refusal = refusal(413, "request_too_large", "invalid_request_error", "INVALID_ARGUMENT");
 pub const NOT_FOUND: Refusal = refusal(404, "not_found_error", "invalid_request_error", "NOT_FOUND");
 pub const LIMITED: Refusal = refusal(429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED");
 pub const NOBODY: Refusal = refusal(503, "overloaded_error", "server_error", "UNAVAILABLE");

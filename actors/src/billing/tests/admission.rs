@@ -116,12 +116,30 @@ fn windows_name_their_dimension_and_the_wait_that_helps() {
     let mut huge = ask(4, &key, 10);
     huge.tokens_estimate = 3_000;
     let never = ledger.admit(&huge, Tz::UTC, NOW, NOW.plus(LIFE)).map(|_| ());
-    assert_eq!(refused(never), (RefusalReason::RateTokens, None));
+    assert_eq!(refused(never), (RefusalReason::RequestExceedsLimit, None));
     settle(&mut ledger, 1, &key, 25, NOW);
     let (reason, _) = refused(admit(&mut ledger, 5, &key, 10, NOW));
     assert_eq!(reason, RefusalReason::RateCostWindow, "tokens were corrected to 400, the charge to 25");
     assert_eq!(admit(&mut ledger, 6, &key, 0, NOW), Ok(()), "a free request has no cost to limit");
     assert_eq!(ledger.limits(key.id, NOW).unwrap().rates.len(), 3);
+}
+
+#[test]
+fn the_price_is_asked_for_after_rates_and_slots_and_before_money() {
+    let cost_limits = vec![(CostWindow::Total, Nanos(5))];
+    let key = Arc::new(KeyPolicy { rpm_limit: 1, concurrency_limit: 1, cost_limits, ..policy(1) });
+    let unpriced = |request| Admit { priced: false, ..ask(request, &key, 10) };
+    let mut ledger = Ledger::default();
+    let decide = |ledger: &mut Ledger, ask: &Admit, now| ledger.admit(ask, Tz::UTC, now, now.plus(LIFE)).map(|_| ());
+    assert_eq!(
+        refused(decide(&mut ledger, &unpriced(1), NOW)).0,
+        RefusalReason::ModelNotPriced,
+        "money is the next row"
+    );
+    assert_eq!(admit(&mut ledger, 2, &key, 5, NOW), Ok(()), "nothing was taken");
+    assert_eq!(refused(decide(&mut ledger, &unpriced(3), NOW)).0, RefusalReason::RateRequests);
+    let later = NOW.plus(2 * MINUTE);
+    assert_eq!(decide(&mut ledger, &unpriced(4), later), Err(AdmitRefused::KeyBusy));
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn ask(request: u128, key: &Arc<KeyPolicy>, charge: i64) -> Admit {
         family: Family("sonnet".into()),
         tokens_estimate: 1_000,
         charge_estimate: Nanos(charge),
+        priced: true,
     }
 }
 

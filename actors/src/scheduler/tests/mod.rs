@@ -404,7 +404,7 @@ impl World {
     }
 
     pub fn with_admission(mut request: RouteRequest) -> RouteRequest {
-        request.admission = Some(AdmissionRequest { charge_estimate: Nanos(1) });
+        request.admission = Some(AdmissionRequest { charge_estimate: Nanos(1), priced: true });
         request
     }
 }

@@ -36,7 +36,7 @@ async fn an_admitted_request_gives_everything_back_however_it_ends() {
     let limits = vec![(CostWindow::Day, Nanos(100))];
     let key = Arc::new(KeyPolicy { concurrency_limit: 1, cost_limits: limits, ..policy(1) });
     let admitted = |n| RouteRequest {
-        admission: Some(AdmissionRequest { charge_estimate: Nanos(60) }),
+        admission: Some(AdmissionRequest { charge_estimate: Nanos(60), priced: true }),
         key: Arc::clone(&key),
         ..super::request(&engine, n)
     };
