@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::clock::Clock;
-use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Membership, Visibility};
+use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Visibility};
+use actors::domain::group::Membership;
 use actors::domain::credential::{Credential, Secret};
 use actors::domain::id::{AccountId, GroupId, ProxyId};
 use actors::domain::money::Nanos;
@@ -46,7 +47,7 @@ fn access(credential: &Credential) -> &str {
 async fn an_account_comes_back_whole_with_its_credential() {
     each_db(|test| async move {
         let (db, vault) = (&test.db, vault());
-        let group = groups::create(db, "eu".to_owned(), String::new(), 5, Vec::new(), NOW).await.unwrap();
+        let group = groups::create(db, group_of("eu", 5), Vec::new(), NOW).await.unwrap();
         let mut config = config("Köln 1");
         config.visibility = Visibility::Dedicated;
         config.tpm_limit = u64::try_from(i64::MAX).unwrap();
@@ -70,7 +71,7 @@ async fn an_account_comes_back_whole_with_its_credential() {
         assert_eq!(row.credential.masked.as_deref(), Some("acce****en-1"));
         let all = accounts::load_all(db, vault.as_ref()).await.unwrap();
         assert_eq!(*all[0].spec, row.into_spec());
-        assert_eq!(all[0].spec.groups, [Membership { group, priority: 5 }]);
+        assert_eq!(all[0].spec.groups, [Membership::plain(group, 5)]);
         let credential = all[0].credential.as_ref().unwrap();
         assert_eq!((access(credential), credential.version), ("access-token-1", 1));
         assert_eq!(credential.expires_at, Some(NOW.plus(3_600_000)));
@@ -157,11 +158,11 @@ async fn groups_have_members_from_both_sides() {
         let (db, vault) = (&test.db, vault());
         let a = accounts::create(db, &vault, config("a"), None, NOW).await.unwrap();
         let b = accounts::create(db, &vault, config("b"), None, NOW).await.unwrap();
-        let low = groups::create(db, "low".to_owned(), String::new(), 1, vec![a], NOW).await.unwrap();
-        let high = groups::create(db, "high".to_owned(), String::new(), 9, vec![a, b, a], NOW).await.unwrap();
-        let taken = groups::create(db, "low".to_owned(), String::new(), 1, Vec::new(), NOW).await;
+        let low = groups::create(db, group_of("low", 1), vec![a], NOW).await.unwrap();
+        let high = groups::create(db, group_of("high", 9), vec![a, b, a], NOW).await.unwrap();
+        let taken = groups::create(db, group_of("low", 1), Vec::new(), NOW).await;
         assert!(matches!(taken, Err(StoreError::Conflict(_))));
-        let missing = groups::create(db, "x".to_owned(), String::new(), 1, vec![AccountId(99)], NOW).await;
+        let missing = groups::create(db, group_of("x", 1), vec![AccountId(99)], NOW).await;
         assert_eq!(missing, Err(StoreError::NotFound));
         let ids: Vec<GroupId> = groups::list(db).await.unwrap().iter().map(|group| group.id).collect();
         assert_eq!(ids, [high, low], "a failed creation leaves nothing behind");
@@ -196,7 +197,7 @@ async fn lists_filter_by_kind_group_label_and_text() {
             config.tags = vec!["eu".to_owned(), format!("n{n}")];
             accounts::create(db, &vault, config, None, NOW).await.unwrap();
         }
-        let group = groups::create(db, "g".to_owned(), String::new(), 1, vec![AccountId(2)], NOW).await.unwrap();
+        let group = groups::create(db, group_of("g", 1), vec![AccountId(2)], NOW).await.unwrap();
         let find = async |filter: AccountFilter| {
             let (rows, total) = accounts::list(db, &filter, Page { offset: 0, limit: 2 }).await.unwrap();
             (rows.len(), total)

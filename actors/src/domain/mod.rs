@@ -9,6 +9,7 @@ pub mod time;
 
 pub mod account;
 pub mod credential;
+pub mod group;
 pub mod key;
 pub mod model;
 pub mod settings;

@@ -98,11 +98,11 @@ pub struct Pattern(pub String);
 impl Pattern {
     /// True when the pattern covers the whole of `name`.
     pub fn matches(&self, name: &str) -> bool {
-        wildcard(self.0.to_ascii_lowercase().as_bytes(), lookup_name(name).to_ascii_lowercase().as_bytes())
+        wildcard(self.0.as_bytes(), lookup_name(name).as_bytes())
     }
 }
 
-/// Linear-time wildcard match: on a mismatch only the last `*` can grow.
+/// Linear-time wildcard match, ignoring case: on a mismatch only the last `*` can grow.
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -112,7 +112,7 @@ fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
                 star = Some((p, t));
                 p += 1;
             }
-            Some(byte) if text.get(t) == Some(byte) => {
+            Some(byte) if text.get(t).is_some_and(|other| other.eq_ignore_ascii_case(byte)) => {
                 p += 1;
                 t += 1;
             }

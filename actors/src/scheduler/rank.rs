@@ -180,7 +180,7 @@ pub(super) fn evaluate(member: &Member, ask: &Ask<'_>) -> Candidate {
     };
     Candidate {
         account: member.id(),
-        tier: member.tier(ask.reach),
+        tier: member.tier(ask.reach, &ask.request.model),
         headroom,
         excluded,
         health: member.view.health,

@@ -17,6 +17,7 @@ pub mod api_keys;
 pub mod key_limits;
 
 pub mod account_actions;
+pub mod account_tags;
 pub mod account_view;
 pub mod accounts;
 pub mod checkup;
@@ -100,6 +101,7 @@ fn account_routes(config: &mut ServiceConfig<'_>) {
         .service(oauth::show_authorisation)
         .service(oauth::reauthorise_account)
         .service(accounts::list_accounts)
+        .service(account_tags::accounts_by_tags)
         .service(accounts::create_account)
         .service(accounts::get_account)
         .service(accounts::update_account)
