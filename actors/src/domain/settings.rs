@@ -224,6 +224,7 @@ macro_rules! settings {
 settings! {
     "sticky.ttl_min" sticky_ttl_min: i64 = 60, 1..=43_200, "Life of a sticky binding, in minutes";
     "sticky.renew_below_min" sticky_renew_below_min: i64 = 14, 0..=43_200, "A hit renews a binding with less than this left, in minutes";
+    "sticky.response_ttl_min" sticky_response_ttl_min: i64 = 60, 1..=43_200, "How long a follow-up finds the account of the stored answer that it names, in minutes";
     "sticky.slot_wait_ms" sticky_slot_wait_ms: i64 = 5_000, 0..=60_000, "Longest wait for a slot of the bound account, in ms";
     "queue.key_timeout_ms" queue_key_timeout_ms: i64 = 10_000, 0..=600_000, "Longest wait for a slot of the key or its owner, in ms";
     "queue.pool_timeout_ms" queue_pool_timeout_ms: i64 = 30_000, 0..=600_000, "Longest wait for a slot of the pool, in ms";

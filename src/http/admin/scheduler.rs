@@ -6,7 +6,7 @@ use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post};
 use actors::domain::account::{AccountKind, KindSet, Platform};
 use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId};
-use actors::domain::model::{family_of, split_routing_prefix};
+use actors::domain::model::{family_of, platform_of_model, split_routing_prefix};
 use actors::domain::money::Nanos;
 use actors::domain::route::{Endpoint, RouteRequest, SessionHash};
 use actors::domain::time::MINUTE;
@@ -20,7 +20,6 @@ use crate::http::envelope::{Data, Empty, Envelope};
 use crate::http::error::ApiError;
 use crate::http::extract::{Admin, Auditor, Body, Params, Session};
 use crate::onboarding::json::Moment;
-use crate::relay::target::platform_of_model;
 use crate::store::{accounts, decisions, keys};
 
 /// Most records of one answer.

@@ -60,15 +60,8 @@ impl Door {
         let key = key(&self.relay, &self.http).await?;
         let settings = self.relay.settings();
         let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
-        let request = RelayRequest::parse(
-            self.arrival,
-            key,
-            self.http.clone(),
-            body,
-            call,
-            &settings,
-            &self.relay.shared().owners,
-        )?;
+        let mut request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, call, &settings)?;
+        request.find_owner(&self.relay.shared().owners, &settings).await?;
         Ok((place, request))
     }
 }
