@@ -44,6 +44,8 @@ pub struct AccountState {
     pub(super) probes_started: u64,
     /// When a refused key is tested again, and how often it was.
     pub(super) retest_at: Option<Timestamp>,
+    /// Scheduled tests that the vendor refused in a row.
+    pub(super) refusals: u32,
     pub(super) gate: Gate,
     pub(super) pass: Option<Pass>,
     /// When to knock again at a full gate.
@@ -74,6 +76,7 @@ impl AccountState {
             probe: None,
             probes_started: lives,
             retest_at: None,
+            refusals: 0,
             gate,
             pass: None,
             gate_at: None,

@@ -252,6 +252,9 @@ settings! {
     "refresh.lead_min" refresh_lead_min: i64 = 30, 1..=1_440, "Tokens with less than this left are refreshed in the background, in minutes";
     "refresh.max_parallel" refresh_max_parallel: u32 = 4, 1..=64, "Background refreshes at once per account kind";
     "health.regen_per_5min" health_regen_per_5min: i64 = 5, 0..=100, "Health regained per idle five minutes";
+    "health_check.enabled" health_check_enabled: bool = false, 0..=1, "Test every account at intervals, by a call that costs nothing";
+    "health_check.interval_min" health_check_interval_min: i64 = 5, 1..=1_440, "Time between scheduled tests of an account, in minutes";
+    "health_check.error_threshold" health_check_error_threshold: u32 = 5, 1..=100, "Scheduled tests in a row that the vendor refuses until the account is in error";
     "cache.on_failure" cache_on_failure: OnFailure = OnFailure::Local, 0..=0, "local or closed: what limits do without the cache";
     "accounts.oauth_enabled" oauth_enabled: bool = false, 0..=1, "Allow accounts that use a vendor subscription by OAuth";
     "billing.global_rate_ppm" global_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of every charge, in ppm";
