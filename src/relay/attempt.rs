@@ -229,7 +229,7 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
         E::KeyMissing | E::KeyInvalid | E::KeyDisabled | E::KeyExpired | E::OwnerDisabled => Outcome::Refused,
         E::Unsupported(_) | E::TranslationOff | E::NotServed | E::AccountType | E::PreviousResponse => {
             Outcome::ClientError
-        },
+        }
         E::PermissionDenied | E::ModelNotAllowed | E::ModelNotPriced => Outcome::Refused,
         E::JournalUnavailable | E::KeysUnavailable => Outcome::InternalError,
         E::Shed => Outcome::NoAccount,

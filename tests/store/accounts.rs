@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::clock::Clock;
-use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Visibility};
-use actors::domain::group::Membership;
+use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Platform, Visibility};
 use actors::domain::credential::{Credential, Secret};
+use actors::domain::group::{Membership, ModelRoute};
 use actors::domain::id::{AccountId, GroupId, ProxyId};
+use actors::domain::model::Pattern;
 use actors::domain::money::Nanos;
 use actors::domain::window::WindowKind;
 use actors::ports::AccountStore;
 use quotalane::store::accounts::{self, AccountConfig, AccountFilter};
+use quotalane::store::groups::{GroupConfig, GroupRow};
 use quotalane::store::ports::SqlAccounts;
 use quotalane::store::proxies::{PasswordChange, ProxyConfig, ProxyKind};
 use quotalane::store::{Page, StoreError, groups, proxies};
@@ -22,6 +24,10 @@ use crate::servers::each_db;
 
 fn config(name: &str) -> AccountConfig {
     AccountConfig::new(name, AccountKind::ClaudeOfficial)
+}
+
+fn group_of(name: &str, priority: i32) -> GroupConfig {
+    GroupConfig { name: name.to_owned(), priority, ..GroupConfig::default() }
 }
 
 fn oauth(access: &str) -> Credential {
@@ -169,7 +175,7 @@ async fn groups_have_members_from_both_sides() {
 
         let version = accounts::get(db, a).await.unwrap().unwrap().version;
         let mut row = groups::get(db, low).await.unwrap().unwrap();
-        row.priority = 7;
+        row.config.priority = 7;
         groups::update(db, row.clone(), 1, None, NOW).await.unwrap();
         let account = accounts::get(db, a).await.unwrap().unwrap();
         assert_eq!(account.config.groups, [low, high], "absent members are left alone");
@@ -183,6 +189,35 @@ async fn groups_have_members_from_both_sides() {
         groups::delete(db, low).await.unwrap();
         assert!(accounts::get(db, b).await.unwrap().unwrap().config.groups.is_empty());
         assert_eq!(groups::delete(db, low).await, Err(StoreError::NotFound));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rules_of_a_group_reach_its_members() {
+    each_db(|test| async move {
+        let (db, vault) = (&test.db, vault());
+        let a = accounts::create(db, &vault, config("a"), None, NOW).await.unwrap();
+        let b = accounts::create(db, &vault, config("b"), None, NOW).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), [a, b]);
+        let routes = vec![ModelRoute { pattern: Pattern("claude-opus-*".to_owned()), account_ids: vec![a] }];
+        let ruled = GroupConfig { platform: Some(Platform::Claude), routes: routes.clone(), ..group_of("g", 4) };
+        let group = groups::create(db, ruled.clone(), vec![a, b], NOW).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), []);
+        let row = groups::get(db, group).await.unwrap().unwrap();
+        assert_eq!(row.config, ruled);
+        let store = SqlAccounts { db: db.clone(), vault: vault.clone(), clock: Clock::frozen(NOW) };
+        for account in store.load_all().await.unwrap() {
+            let membership = &account.spec.groups[0];
+            assert_eq!((membership.platform, &*membership.routes), (Some(Platform::Claude), routes.as_slice()));
+        }
+        let version = accounts::get(db, b).await.unwrap().unwrap().version;
+        let plain = GroupRow { config: group_of("g", 4), ..row };
+        groups::update(db, plain, 1, None, NOW).await.unwrap();
+        assert_eq!(groups::get(db, group).await.unwrap().unwrap().config, group_of("g", 4));
+        assert!(accounts::get(db, b).await.unwrap().unwrap().version > version, "every instance sees the change");
+        groups::delete(db, group).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), [a, b]);
     })
     .await;
 }

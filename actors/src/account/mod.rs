@@ -32,8 +32,8 @@ mod windows;
 
 pub mod actor;
 pub mod audience;
-pub mod checkup;
 mod call;
+pub mod checkup;
 mod chronicle;
 pub mod deps;
 pub mod directory;

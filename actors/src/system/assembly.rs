@@ -7,11 +7,11 @@ use actix::{Actor, Context};
 use tokio::sync::mpsc;
 
 use super::{Engine, EngineConfig, Ports};
-use crate::account::{AccountsHandle, checkup};
 use crate::account::audience::Audience;
 use crate::account::directory::Directory;
 use crate::account::messages::{Acquire, Announce};
 use crate::account::view::AccountView;
+use crate::account::{AccountsHandle, checkup};
 use crate::billing::{BillingActor, BillingDeps, BillingHandle};
 use crate::clock::Clock;
 use crate::domain::id::AccountId;

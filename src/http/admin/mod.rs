@@ -28,6 +28,7 @@ pub mod proxies;
 
 pub mod request_logs;
 pub mod scheduler;
+pub mod simulate;
 pub mod usage_stats;
 
 pub mod audit_logs;
@@ -136,7 +137,7 @@ fn account_routes(config: &mut ServiceConfig<'_>) {
 fn other_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(scheduler::list_decisions)
-        .service(scheduler::simulate)
+        .service(simulate::simulate)
         .service(scheduler::scheduler_pool)
         .service(scheduler::scheduler_queue)
         .service(scheduler::sticky_sessions)

@@ -141,7 +141,8 @@ fn anthropic<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
 fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>> {
     let shape = alone.then_some(Dialect::Chat);
     let pool = Pool::ByModel(Platform::OpenAi);
-    let raw = |route, endpoint, tail| Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Chat, pool, tail) }));
+    let raw =
+        |route, endpoint, tail| Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Chat, pool, tail) }));
     match *rest {
         // claude-relay-service served Claude here, whatever the model.
         ["chat", "completions"] if of_api => Some(chat("/v1/chat/completions", Pool::ByModel(Platform::Claude))),
@@ -163,8 +164,9 @@ fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>>
 }
 
 fn responses<'a>(rest: &[&'a str], pool: Pool) -> Option<Target<'a>> {
-    let of =
-        |route, endpoint, tail| Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Responses, pool, tail) }));
+    let of = |route, endpoint, tail| {
+        Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Responses, pool, tail) }))
+    };
     match *rest {
         [] => of("/v1/responses", Endpoint::Generate, "/responses"),
         ["compact"] => of("/v1/responses/compact", Endpoint::Compact, "/responses/compact"),
@@ -286,7 +288,11 @@ fn deployment<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
         }
         _ => return None,
     };
-    Some(Target::Call(CallTarget { endpoint, model: Some(decoded(name).into_owned()), ..call(route, Dialect::Chat, pool, tail) }))
+    Some(Target::Call(CallTarget {
+        endpoint,
+        model: Some(decoded(name).into_owned()),
+        ..call(route, Dialect::Chat, pool, tail)
+    }))
 }
 
 fn chatgpt<'a>(rest: &[&'a str]) -> Option<Target<'a>> {

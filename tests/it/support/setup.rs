@@ -12,12 +12,12 @@ use actors::domain::money::PPM;
 use actors::domain::time::HOUR;
 use quotalane::identity::key_text;
 use quotalane::store::accounts::{self, AccountConfig};
+use quotalane::store::groups::{self, GroupConfig};
 use quotalane::store::keys::{self, KeyConfig, KeyStatus, NewKey};
 use quotalane::store::proxies::{self, ProxyConfig, ProxyKind};
+use quotalane::store::settings;
 use quotalane::store::users::{self, Role, UserConfig, UserStatus};
 use quotalane::store::vault::Vault;
-use quotalane::store::groups::{self, GroupConfig};
-use quotalane::store::settings;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actors::domain::account::{AccountKind, AccountSpec, Visibility};
-use actors::domain::group::Membership;
 use actors::domain::credential::Credential;
+use actors::domain::group::Membership;
 use actors::domain::id::GroupId;
 use actors::domain::money::Nanos;
 use actors::domain::time::{HOUR, SECOND, Timestamp};
