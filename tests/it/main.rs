@@ -34,5 +34,6 @@ mod rewriting;
 mod routes;
 mod sessions;
 mod small_endpoints;
+mod stored;
 mod vendor_errors;
 mod vendors;

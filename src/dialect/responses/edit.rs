@@ -271,4 +271,23 @@ mod tests {
         let expected = r#"{"stor\u0065":false,"stream":false,"stream":true,"instructions":"{","input":[]}"#;
         check(responses, odd, expected, &["codex.store_false"]);
     }
+
+    #[test]
+    fn foreign_reasoning_goes_and_everything_else_stays_byte_for_byte() {
+        let strip = |body: &str| strip_reasoning(body.as_bytes()).map(|out| String::from_utf8(out).unwrap());
+        let body = r#"{"model":"m", "reasoning":{"effort":"low"},"input":[ {"role":"user","content":"\"reasoning\""},
+  {"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"E"} , {"type":"function_call","call_id":"c","n":1.0},
+  {"summary":[], "type" : "reasoning"}],"store":false}"#;
+        let expected = r#"{"model":"m", "reasoning":{"effort":"low"},"input":[ {"role":"user","content":"\"reasoning\""} , {"type":"function_call","call_id":"c","n":1.0}],"store":false}"#;
+        assert_eq!(strip(body).as_deref(), Some(expected));
+        for body in [
+            r#"{"input":"reasoning","reasoning":{}}"#,
+            r#"{"input":[{"type":"message","content":"\"reasoning\""}]}"#,
+            r#"{"input":[{"type":"reasoning","encrypted_content":"E"}]}"#,
+            r#"{"reasoning":{"effort":"low"}}"#,
+            "[]",
+        ] {
+            assert_eq!(strip(body), None, "{body}");
+        }
+    }
 }
