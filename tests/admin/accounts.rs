@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use actors::domain::id::AccountId;
 use quotalane::mock::{self, MockOptions};
 use serde_json::{Value, json};
 
@@ -248,8 +249,9 @@ fn labels_are_searched_together_and_the_healthiest_comes_first() {
         assert_eq!(of("tags=big,eu").await, (vec![a.clone(), c.clone()], json!(2)), "all of them");
         assert_eq!(of("tags=eu&page=2&page_size=2").await, (vec![c.clone()], json!(3)), "total counts all");
         assert_eq!(of("tags=none").await, (Vec::new(), json!(0)));
-        app.application().engine.accounts.tested(AccountId(a.as_i64().unwrap()), false);
-        app.settled().await;
+        let (accounts, sick) = (app.accounts(), AccountId(a.as_i64().unwrap()));
+        accounts.tested(sick, false);
+        assert_eq!(accounts.detail(sick).await.unwrap().view.health, 85);
         assert_eq!(of("tags=eu").await.0, [b, c, a], "the sickest last");
         for wrong in ["tags=", "tags=a,b,c,d,e,f,g,h,i,j,k"] {
             assert_eq!(app.get(&format!("/accounts/by-tags?{wrong}"), &owner).await.failure().0, 400, "{wrong}");

@@ -33,6 +33,7 @@ mod restart;
 mod rewriting;
 mod routes;
 mod sessions;
+mod settings;
 mod small_endpoints;
 mod stored;
 mod vendor_errors;

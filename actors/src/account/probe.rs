@@ -46,11 +46,11 @@ impl AccountState {
         fx
     }
 
-    /// True when a probe costs nothing and can be sent: OAuth accounts have a usage endpoint. A key's only free proof would
-    /// be someone's request, and the scheduler offers that.
+    /// True when a probe costs nothing and can be sent: a usage page, a list of models, a count of tokens. Of other accounts the
+    /// only proof is someone's request, and the scheduler offers that.
     pub(super) fn can_probe(&self, now: Timestamp) -> bool {
         self.probe.is_none()
-            && self.spec.kind.is_oauth()
+            && self.spec.kind.has_free_test()
             && self.is_in_service()
             && self.usable_credential(now).is_some()
     }
