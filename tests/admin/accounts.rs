@@ -196,11 +196,19 @@ fn groups_keep_models_on_some_of_their_members() {
         let body = json!({"name": "g", "account_ids": [a, b], "service": "claude", "model_routes": routes});
         let group = app.post("/account-groups", &owner, body).await.data();
         assert_eq!((&group["model_routes"], &group["service"]), (&routes, &json!("claude")));
-        assert_eq!(app.get("/account-groups/all", &owner).await.data().as_array().unwrap().len(), 1, "all are in a group");
+        assert_eq!(
+            app.get("/account-groups/all", &owner).await.data().as_array().unwrap().len(),
+            1,
+            "all are in a group"
+        );
 
         let path = format!("/account-groups/{}", group["id"]);
         let renamed = app.patch(&path, &owner, json!({"name": "h"})).await.data();
-        assert_eq!((&renamed["model_routes"], &renamed["account_ids"]), (&routes, &json!([a, b])), "absent = unchanged");
+        assert_eq!(
+            (&renamed["model_routes"], &renamed["account_ids"]),
+            (&routes, &json!([a, b])),
+            "absent = unchanged"
+        );
         for (wrong, field) in [
             (json!({"model_routes": [{"pattern": "x", "account_ids": [4711]}]}), "model_routes"),
             (json!({"model_routes": [{"pattern": "x", "account_ids": []}]}), "model_routes"),
@@ -236,7 +244,9 @@ fn labels_are_searched_together_and_the_healthiest_comes_first() {
     with_app(&[], |app| async move {
         let owner = app.owner().await;
         let mut ids = Vec::new();
-        for (name, tags) in [("a", &["eu", "big"][..]), ("b", &["eu"]), ("c", &["big", "eu"]), ("d", &["eu-west", "big"])] {
+        for (name, tags) in
+            [("a", &["eu", "big"][..]), ("b", &["eu"]), ("c", &["big", "eu"]), ("d", &["eu-west", "big"])]
+        {
             ids.push(taken(&app, &owner, name, tags).await);
         }
         let of = async |query: &str| {

@@ -9,6 +9,7 @@ mod frames;
 mod recorded;
 mod support;
 
+mod account_rules;
 mod bindings;
 mod bodies;
 mod broken_streams;

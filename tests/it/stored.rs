@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, spawn_app};
 use crate::support::client::{Answer, Call};
+use crate::support::refusal;
 use crate::support::setup::TestKey;
 use crate::support::speech::{Form, MESSAGES, Prompt, RESPONSES};
-use crate::support::refusal;
 
 const MODEL: &str = "gpt-5";
 

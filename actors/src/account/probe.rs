@@ -96,6 +96,11 @@ impl AccountState {
     fn conclude(&mut self, now: Timestamp, settings: &Settings, why: Why, accepted: Option<bool>, fx: &mut Effects) {
         fx.changed = true;
         match why {
+            // A relay behind a key may lack the endpoint that its vendor has: its silence proves nothing, and someone's request
+            // is still a probe.
+            Why::HalfOpen if accepted.is_none() && !self.spec.kind.is_oauth() => {
+                self.finish_probe(now, settings, None, fx);
+            }
             Why::HalfOpen => {
                 let ok = accepted == Some(true);
                 self.standing(|s| s.health.apply(if ok { Change::ProbeSucceeded } else { Change::CheckFailed }));

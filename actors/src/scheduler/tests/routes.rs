@@ -46,8 +46,7 @@ fn a_routed_model_goes_to_its_accounts_and_other_models_to_all() {
     assert_eq!(world.refusal(opus(21, &strict)).reason, RefusalReason::DedicatedUnavailable);
     assert_eq!(world.refusal(opus(22, &free)).reason, RefusalReason::NoAccount);
     let record = world.state.records.find(None, 1).remove(0);
-    let words: Vec<String> =
-        record.candidates.iter().map(|c| c.excluded.as_ref().unwrap().by.to_string()).collect();
+    let words: Vec<String> = record.candidates.iter().map(|c| c.excluded.as_ref().unwrap().by.to_string()).collect();
     assert_eq!(words, ["group_mismatch", "disabled", "group_mismatch"]);
 }
 
@@ -69,7 +68,8 @@ fn an_unbound_request_takes_the_best_group_that_lets_it() {
 
 #[test]
 fn the_first_route_that_covers_a_model_counts_and_its_case_does_not() {
-    let route = |pattern: &str, id| ModelRoute { pattern: Pattern(pattern.to_owned()), account_ids: vec![AccountId(id)] };
+    let route =
+        |pattern: &str, id| ModelRoute { pattern: Pattern(pattern.to_owned()), account_ids: vec![AccountId(id)] };
     let routes: Arc<[ModelRoute]> = Arc::from(vec![route("Claude-Opus-4-5", 1), route("*opus*", 2)]);
     let member = Membership { routes, ..Membership::plain(GroupId(1), 0) };
     let mut world = World::new((1..=2).map(|id| view(id, |s, _| in_groups(s, std::slice::from_ref(&member)))));
@@ -95,10 +95,7 @@ fn a_group_of_another_service_is_no_group() {
 
 #[test]
 fn a_preferring_key_leaves_a_group_whose_route_has_nobody() {
-    let mut world = World::new([
-        view(1, |s, _| in_groups(s, &[group(1, 5, &[9])])),
-        view(2, |_, _| ()),
-    ]);
+    let mut world = World::new([view(1, |s, _| in_groups(s, &[group(1, 5, &[9])])), view(2, |_, _| ())]);
     assert_eq!(world.chosen(opus(1, &bound(1, false))), 2);
     assert_eq!(world.chosen(request(2, &bound(1, false))), 1);
 }

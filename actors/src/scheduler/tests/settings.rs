@@ -60,7 +60,8 @@ fn every_setting_of_the_scheduler_changes_what_happens() {
 
 #[test]
 fn no_setting_of_the_reference_is_forgotten() {
-    let prefixes = ["sticky.", "queue.", "lease.", "failover.", "stream.commit", "breaker.", "pool_floor.", "headroom."];
+    let prefixes =
+        ["sticky.", "queue.", "lease.", "failover.", "stream.commit", "breaker.", "pool_floor.", "headroom."];
     let names = Settings::catalogue().into_iter().map(|info| info.key);
     let shown = |name: &str| TABLE.iter().any(|(row, ..)| *row == name) || ELSEWHERE.contains(&name);
     let missing: Vec<&str> =
