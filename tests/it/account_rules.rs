@@ -31,7 +31,7 @@ async fn an_error_rule_is_tried_before_the_built_in_meaning() {
     let [cooldown] = &view.cooldowns[..] else { panic!("{:?}", view.cooldowns) };
     let left = cooldown.until.since(app.app().engine.clock.now());
     assert!(!cooldown.soft && (6 * MINUTE..=8 * MINUTE).contains(&left), "{cooldown:?}");
-    assert_eq!((cooldown.reason, view.health), ("overloaded", 70));
+    assert_eq!((cooldown.reason.as_str(), view.health), ("overloaded", 70));
     app.finish().await;
 }
 
