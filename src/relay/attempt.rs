@@ -177,7 +177,7 @@ impl Run {
         };
         if let Some(error) = failure.own {
             self.finish(&error);
-            return Err(error);
+            return Err(*error);
         }
         if let Some(answer) = failure.answer {
             let outcome = if answer.status < 500 { Outcome::ClientError } else { Outcome::UpstreamError };

@@ -44,7 +44,7 @@ pub struct Failure {
     /// The upstream's own answer, when it is the client's business.
     pub answer: Option<Box<WholeAnswer>>,
     /// The request itself is at fault: no account could have been asked.
-    pub own: Option<RelayError>,
+    pub own: Option<Box<RelayError>>,
     /// True when the connection was refused or reset rather than slow.
     pub no_answer: bool,
 }
@@ -57,7 +57,7 @@ impl Failure {
 
     /// A failure that no account is to blame for.
     pub fn own(error: RelayError) -> Self {
-        Self { own: Some(error), ..Self::of(Judgement::of(Verdict::Client)) }
+        Self { own: Some(Box::new(error)), ..Self::of(Judgement::of(Verdict::Client)) }
     }
 }
 

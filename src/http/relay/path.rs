@@ -352,7 +352,7 @@ fn chat<'a>(route: &'static str, pool: Pool) -> Target<'a> {
 }
 
 /// A call that makes an answer, in a plain dialect.
-fn call<'a>(route: &'static str, dialect: Dialect, pool: Pool, tail: &'static str) -> CallTarget {
+fn call(route: &'static str, dialect: Dialect, pool: Pool, tail: &'static str) -> CallTarget {
     CallTarget {
         route,
         client: Surface::plain(dialect),
