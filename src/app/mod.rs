@@ -138,6 +138,7 @@ impl Application {
         }
         let relay = Arc::new(RelayShared::new(RelayParts {
             engine: parts.engine.clone(),
+            cache: parts.storage.cache.clone(),
             metrics: Arc::clone(&metrics),
             prices: Arc::clone(&parts.publisher.prices),
             proxies: Arc::clone(&parts.publisher.proxies),

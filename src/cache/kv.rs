@@ -102,6 +102,28 @@ impl Cache {
         }
     }
 
+    /// The texts of several names, in their order. In a Redis Cluster the names must share a hash tag.
+    pub async fn get_all(&self, names: &[String]) -> Result<Vec<Option<String>>, CacheError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Memory(memory) => {
+                let now = memory.clock.now().0;
+                let state = memory.read();
+                let text = |name: &String| state.texts.get(name).filter(|text| text.ends_at > now);
+                Ok(names.iter().map(|name| text(name).map(|text| text.value.clone())).collect())
+            }
+            Self::Redis(redis) => {
+                let mut command = redis::cmd("MGET");
+                for name in names {
+                    command.arg(key(name));
+                }
+                redis.call(REQUEST, |mut c| async move { command.query_async(&mut c).await }).await
+            }
+        }
+    }
+
     /// Removes a text.
     pub async fn remove(&self, name: &str) -> Result<(), CacheError> {
         match self {

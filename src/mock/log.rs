@@ -33,6 +33,9 @@ pub struct Entry {
     pub(super) body_bytes: usize,
     /// Of the request body, hex.
     pub(super) body_sha256: String,
+    /// Every tool call in the history carries what this mock sealed it with; absent without such calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seals: Option<bool>,
     /// The fault that applied.
     pub(super) fault: Option<FaultKind>,
     pub(super) stream: bool,

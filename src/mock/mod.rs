@@ -61,6 +61,7 @@ mod openai;
 mod codex;
 mod responses;
 mod responses_stream;
+mod seals;
 mod stored;
 
 mod code_assist;

@@ -16,6 +16,7 @@ use super::faults::{Fault, FaultKind, FaultRule};
 use super::log::{Entry, Log};
 use super::oauth::Tokens;
 use super::reply::{Body, Mark, Piece, Reply, Sent};
+use super::seals;
 use super::stored::Stored;
 use super::windows::Windows;
 use super::wire::Request;
@@ -274,6 +275,7 @@ impl Mock {
             model: credential::model(request),
             body_bytes: request.body.len(),
             body_sha256: hex::encode(Sha256::digest(&request.body)),
+            seals: seals::given_back(call.dialect, &request.body),
             fault,
             stream: reply.is_stream(),
             status: reply.status,

@@ -248,7 +248,7 @@ word_label! {
     Condition =
     "key_missing" "key_invalid" "key_disabled" "key_expired" "owner_disabled" "ip_denied" "client_not_allowed"
     "permission_denied" "model_not_allowed" "bad_request" "unsupported_content" "translation_unsupported"
-    "model_not_priced" "model_not_found" "body_too_large" "rate_requests" "rate_tokens" "rate_cost_window"
+    "model_not_priced" "previous_response_not_found" "model_not_found" "body_too_large" "rate_requests" "rate_tokens" "rate_cost_window"
     "request_exceeds_limit" "concurrency_key" "concurrency_user" "queue_full" "queue_timeout" "pool_limited"
     "no_account" "dedicated_account_unavailable" "shed" "retry_budget" "billing_unavailable" "upstream_error"
     "upstream_overloaded" "upstream_timeout" "client_cancelled" "daily_cost_limit_exceeded"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actors::domain::account::AccountKind;
 use actors::domain::id::AccountId;
-use actors::domain::route::{Refusal, RefusalReason};
+use actors::domain::route::{Endpoint, Refusal, RefusalReason};
 use actors::domain::time::{HOUR, SECOND};
 use actors::domain::verdict::{Judgement, Verdict};
 
@@ -65,9 +65,9 @@ impl Run {
                 if self.pause_for_lone_account(&refusal).await {
                     continue;
                 }
-                if self.last.is_none() && self.has_only_keys_for_code_assist().await {
-                    self.finish(&RelayError::AccountType);
-                    return Err(RelayError::AccountType);
+                if let Some(error) = self.better_word(&refusal).await {
+                    self.finish(&error);
+                    return Err(error);
                 }
                 return self.give_up(Some(refusal));
             }
@@ -145,6 +145,19 @@ impl Run {
         true
     }
 
+    /// What says more about a request that nobody was asked to serve than the refusal does.
+    async fn better_word(&self, refusal: &Refusal) -> Option<RelayError> {
+        if self.last.is_some() {
+            return None;
+        }
+        if self.has_only_keys_for_code_assist().await {
+            return Some(RelayError::AccountType);
+        }
+        let request = &self.settlement.request;
+        let follows = request.only.is_some() && request.endpoint != Endpoint::Stored;
+        (follows && is_without(refusal.reason)).then_some(RelayError::PreviousResponse)
+    }
+
     /// A client of Code Assist has come to a relay that has accounts of its vendor, but none that can ever serve it.
     async fn has_only_keys_for_code_assist(&self) -> bool {
         if self.settlement.request.client.wire != Wire::CodeAssist {
@@ -162,6 +175,10 @@ impl Run {
             self.finish(&error);
             return Err(error);
         };
+        if let Some(error) = failure.own {
+            self.finish(&error);
+            return Err(*error);
+        }
         if let Some(answer) = failure.answer {
             let outcome = if answer.status < 500 { Outcome::ClientError } else { Outcome::UpstreamError };
             let mut answer = *answer;
@@ -194,6 +211,12 @@ impl Run {
     }
 }
 
+/// True when the accounts that could serve cannot: not when they only lack room, and not when the caller's own limits refuse.
+const fn is_without(reason: RefusalReason) -> bool {
+    use RefusalReason as R;
+    matches!(reason, R::NoAccount | R::PoolLimited | R::ModelNotFound | R::DedicatedUnavailable)
+}
+
 fn wait_of(judgement: &Judgement, now: actors::domain::time::Timestamp) -> Option<i64> {
     judgement.until.map(|until| until.remaining(now)).or(judgement.retry_after_ms)
 }
@@ -204,7 +227,9 @@ pub fn outcome_of(error: &RelayError) -> Outcome {
     match error {
         E::BadRequest(_) | E::BodyTooLarge | E::UnsupportedEncoding | E::SlowBody | E::NotFound => Outcome::ClientError,
         E::KeyMissing | E::KeyInvalid | E::KeyDisabled | E::KeyExpired | E::OwnerDisabled => Outcome::Refused,
-        E::Unsupported(_) | E::TranslationOff | E::NotServed | E::AccountType => Outcome::ClientError,
+        E::Unsupported(_) | E::TranslationOff | E::NotServed | E::AccountType | E::PreviousResponse => {
+            Outcome::ClientError
+        }
         E::IpDenied | E::ClientNotAllowed | E::PermissionDenied | E::ModelNotAllowed => Outcome::Refused,
         E::JournalUnavailable | E::KeysUnavailable => Outcome::InternalError,
         E::Shed => Outcome::NoAccount,

@@ -11,13 +11,12 @@ use actors::guard::Lease;
 use bytes::Bytes;
 
 use super::answer::{WholeAnswer, id_headers};
-use super::error::render;
 use super::hold::{self, OpenStream};
 use super::settle::Settlement;
 use super::{Relay, RelayError, RelayRequest, whole};
-use crate::dialect::{Surface, Wire, edit, error, wire};
+use crate::dialect::{Surface, Wire, error, wire};
 use crate::transport::{OutboundAnswer, OutboundCall, TransportError};
-use crate::upstream::{self, AnswerHead, Inbound, Outbound, PrepareError};
+use crate::upstream::{self, AnswerHead, Inbound, Outbound, PrepareError, STRIP_FOREIGN};
 
 /// A pool behind one account is asked again this often, after this pause.
 const POOL_RETRIES: u32 = 3;
@@ -44,6 +43,8 @@ pub struct Failure {
     pub judgement: Judgement,
     /// The upstream's own answer, when it is the client's business.
     pub answer: Option<Box<WholeAnswer>>,
+    /// The request itself is at fault: no account could have been asked.
+    pub own: Option<Box<RelayError>>,
     /// True when the connection was refused or reset rather than slow.
     pub no_answer: bool,
 }
@@ -51,7 +52,12 @@ pub struct Failure {
 impl Failure {
     /// A failure without an answer.
     pub fn of(judgement: Judgement) -> Self {
-        Self { judgement, answer: None, no_answer: false }
+        Self { judgement, answer: None, own: None, no_answer: false }
+    }
+
+    /// A failure that no account is to blame for.
+    pub fn own(error: RelayError) -> Self {
+        Self { own: Some(Box::new(error)), ..Self::of(Judgement::of(Verdict::Client)) }
     }
 }
 
@@ -66,6 +72,7 @@ struct Repeats {
 /// Tries the leased account.
 pub async fn on_account(settlement: &mut Settlement) -> Result<Reply, RelayError> {
     let mut repeats = Repeats { stripped: settlement.strip_on_move(), ..Repeats::default() };
+    learn_seals(settlement).await;
     loop {
         settlement.open()?;
         let reply = once(settlement, repeats.stripped).await;
@@ -75,6 +82,17 @@ pub async fn on_account(settlement: &mut Settlement) -> Result<Reply, RelayError
         if !repeat(settlement, &failure, &mut repeats).await {
             return Ok(Reply::Failed(failure));
         }
+    }
+}
+
+/// A translated history may hold tool calls whose answers came through another instance of the fleet: what sealed them is
+/// learnt before the history is written. With one instance there is nothing to learn.
+async fn learn_seals(settlement: &Settlement) {
+    let (signatures, request) = (&settlement.relay.shared().signatures, &settlement.request);
+    let Some(lease) = settlement.lease.as_ref().filter(|_| signatures.is_shared()) else { return };
+    let speaks = (upstream::adapter(lease.account.kind).surface)(request.client.dialect);
+    if speaks.dialect != request.client.dialect {
+        signatures.learn(request.key.id, &request.translations.calls(request)).await;
     }
 }
 
@@ -94,7 +112,7 @@ async fn repeat(settlement: &mut Settlement, failure: &Failure, repeats: &mut Re
             replace_token(settlement).await
         }
         Verdict::ThinkingSignature if !repeats.stripped => {
-            repeats.stripped = edit::strip_thinking(&settlement.request.body()).is_some();
+            repeats.stripped = has_thoughts(settlement);
             repeats.stripped
         }
         verdict if verdict.may_switch() && repeats.pool < POOL_RETRIES && settlement.is_pool_account() => {
@@ -104,6 +122,13 @@ async fn repeat(settlement: &mut Settlement, failure: &Failure, repeats: &mut Re
         }
         _ => false,
     }
+}
+
+/// True when the history, as the account gets it, holds thoughts that can be left out.
+fn has_thoughts(settlement: &Settlement) -> bool {
+    let Some(lease) = &settlement.lease else { return false };
+    let without = outbound(&settlement.relay, &settlement.request, lease, &settlement.settings, true);
+    without.is_ok_and(|(_, edits)| edits.contains(&STRIP_FOREIGN))
 }
 
 /// Waits for a token newer than the refused one. The account's actor shares one exchange among all who wait.
@@ -128,7 +153,7 @@ async fn once(settlement: &mut Settlement, strip_thinking: bool) -> Reply {
     note_overhead(settlement);
     match settlement.relay.egress().send(outbound).await {
         Ok(answer) => judge(settlement, answer, way).await,
-        Err(error) => Reply::Failed(transport_failure(settlement, &error)),
+        Err(error) => Reply::Failed(transport_failure(&error)),
     }
 }
 
@@ -184,7 +209,7 @@ fn ready(settlement: &Settlement, strip_thinking: bool) -> Result<(OutboundCall,
             tracing::warn!(account.id = lease.account.id.0, %error, "account cannot be called");
             Failure::of(Judgement::of(Verdict::Server))
         }
-        Unprepared::Request(error) => own_failure(settlement, &error),
+        Unprepared::Request(error) => Failure::own(error),
     })?;
     for edit in &edits {
         relay.metrics().relay_edits(*edit).inc();
@@ -277,19 +302,6 @@ fn open_envelope(body: &[u8], model: &str, stream: bool, headers: &mut HeaderMap
     Ok(opened.body)
 }
 
-/// A failure that is the client's own: told in its dialect, no account is to blame.
-fn own_failure(settlement: &Settlement, error: &RelayError) -> Failure {
-    let request = &settlement.request;
-    let (status, body) = render(request.client, error, request.arrival.request);
-    let mut headers = id_headers(request.client.dialect, request.arrival.request, request.headers());
-    headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
-    headers.push((HeaderName::from_static("x-quotalane-error"), HeaderValue::from_static(error.condition())));
-    headers.push((HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false")));
-    headers.extend(amazon_error(request.client, status));
-    let answer = Some(Box::new(WholeAnswer { status, headers, body: Bytes::from(body) }));
-    Failure { judgement: Judgement::of(Verdict::Client), answer, no_answer: false }
-}
-
 /// Where Amazon's SDKs read the kind of an error.
 fn amazon_error(client: Surface, status: u16) -> Option<(HeaderName, HeaderValue)> {
     let word = HeaderValue::from_static(error::amzn_error_type(status));
@@ -301,16 +313,16 @@ pub fn seconds(count: i64) -> Duration {
     Duration::from_secs(count.unsigned_abs())
 }
 
-fn transport_failure(settlement: &Settlement, error: &TransportError) -> Failure {
+fn transport_failure(error: &TransportError) -> Failure {
     let verdict = match error {
         e if e.is_proxy() => Verdict::Proxy,
-        TransportError::TooLarge => return own_failure(settlement, &RelayError::BodyTooLarge),
+        TransportError::TooLarge => return Failure::own(RelayError::BodyTooLarge),
         TransportError::Malformed(_) | TransportError::Invalid(_) | TransportError::Blocked(_) => Verdict::Server,
         _ => Verdict::Timeout,
     };
     tracing::debug!(error = error.label(), "upstream call failed");
     let no_answer = !matches!(error, TransportError::ConnectTimeout | TransportError::FirstByteTimeout);
-    Failure { judgement: Judgement::of(verdict), answer: None, no_answer }
+    Failure { no_answer, ..Failure::of(Judgement::of(verdict)) }
 }
 
 /// Sorts an answer by its head: an error, a stream, or a message.
@@ -355,7 +367,7 @@ async fn refused(settlement: &mut Settlement, answer: OutboundAnswer, way: Way) 
         Verdict::Client | Verdict::ThinkingSignature | Verdict::NotALimit | Verdict::ModelUnknown
     );
     let answer = theirs.then(|| Box::new(passed_on(settlement, status, &headers, body, way)));
-    Failure { judgement, answer, no_answer: false }
+    Failure { answer, ..Failure::of(judgement) }
 }
 
 /// The part of an answer that an adapter judges.

@@ -69,6 +69,9 @@ pub enum RelayError {
     /// Code Assist is asked for, and the only accounts of its vendor have API keys.
     #[error("accounts with an API key cannot serve Code Assist")]
     AccountType,
+    /// The account that has the answer which the request follows cannot serve now, and nobody else has it.
+    #[error("the previous response is not available")]
+    PreviousResponse,
     /// Admission or scheduling refused.
     #[error("{}", refusal_text(.0))]
     Refused(Refusal),
@@ -184,6 +187,7 @@ impl RelayError {
             Self::Unsupported(_) => "unsupported_content",
             Self::TranslationOff | Self::NotServed => "translation_unsupported",
             Self::AccountType => "invalid_account_type",
+            Self::PreviousResponse => "previous_response_not_found",
             Self::Refused(refusal) if refusal.reason == RefusalReason::RetryBudget => "no_account",
             Self::Refused(refusal) => refusal.reason.condition(),
             Self::KeysUnavailable | Self::JournalUnavailable => "billing_unavailable",

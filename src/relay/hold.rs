@@ -120,7 +120,7 @@ async fn read_envelope(
 /// A stream that breaks before its content has not answered.
 fn broken(error: &TransportError) -> Failure {
     let slow = matches!(error, TransportError::IdleTimeout | TransportError::TotalTimeout);
-    Failure { judgement: Judgement::of(Verdict::Timeout), answer: None, no_answer: !slow }
+    Failure { no_answer: !slow, ..Failure::of(Judgement::of(Verdict::Timeout)) }
 }
 
 fn note_first_usage(settlement: &mut Settlement, usage: Option<Usage>) {

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod curious;
 
 pub mod owners;
+pub mod recall;
 pub mod request;
 pub mod target;
 
@@ -56,6 +57,7 @@ pub use request::{Arrival, RelayRequest};
 pub use target::CallTarget;
 use watch::StallWatch;
 
+use crate::cache::Cache;
 use crate::journal::JournalWriter;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
@@ -76,6 +78,8 @@ const PROXY_COOLDOWN_MS: i64 = 60 * SECOND;
 pub struct RelayParts {
     /// The actors.
     pub engine: Engine,
+    /// What the instances of a fleet share.
+    pub cache: Cache,
     /// Metric handles.
     pub metrics: Arc<Metrics>,
     /// Prices.
@@ -131,6 +135,9 @@ pub struct RelayShared {
 impl RelayShared {
     /// Shared state over a running engine.
     pub fn new(parts: RelayParts) -> Self {
+        let clock = &parts.engine.clock;
+        let owners = owners::AnswerOwners::new(&parts.cache, clock.clone());
+        let signatures = signatures::Signatures::new(&parts.cache, clock.clone());
         Self {
             engine: parts.engine,
             metrics: parts.metrics,
@@ -144,8 +151,8 @@ impl RelayShared {
             max_in_flight: parts.max_in_flight,
             lifecycle: parts.lifecycle,
             drains: AtomicUsize::new(0),
-            owners: owners::AnswerOwners::default(),
-            signatures: signatures::Signatures::default(),
+            owners,
+            signatures,
             resting_proxies: ArcSwap::default(),
         }
     }

@@ -113,9 +113,7 @@ impl Pipe {
             Change::Translate(decoder, encoder, sealed) => {
                 let mut events = Vec::new();
                 decoder.feed(&kept, &mut events);
-                self.seals.extend(events.iter().filter_map(|event| sealed.event(event)));
-                let signed = decoder.signatures().into_iter();
-                self.seals.extend(signed.map(|(call, signature)| (call, Seal::Signature(signature))));
+                self.seals.extend(sealed.all(decoder.as_mut(), &events));
                 encoded(encoder.as_mut(), &events)
             }
         };
@@ -136,11 +134,10 @@ impl Pipe {
                     Some(rewriter) => [rewriter.feed(out), rewriter.finish()].concat().into(),
                 }
             }
-            Change::Translate(decoder, encoder, _) => {
+            Change::Translate(decoder, encoder, sealed) => {
                 let mut events = Vec::new();
                 decoder.end(&mut events);
-                let signed = decoder.signatures().into_iter();
-                self.seals.extend(signed.map(|(call, signature)| (call, Seal::Signature(signature))));
+                self.seals.extend(sealed.all(decoder.as_mut(), &events));
                 encoded(encoder.as_mut(), &events)
             }
         };

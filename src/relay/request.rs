@@ -1,5 +1,6 @@
 //! A client's request, parsed as far as the relay acts on it. The body stays as it came.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,13 +61,15 @@ pub struct RelayRequest {
     /// What the account must be able to do.
     pub endpoint: Endpoint,
     /// The client's path behind base path and API version.
-    pub tail: String,
+    pub tail: Cow<'static, str>,
     /// The pool.
     pub platform: Platform,
     /// Kinds of account that can serve it.
     pub kinds: KindSet,
     /// Those of them that need no translation.
     pub native: KindSet,
+    /// The stored answer that it is about, or that it follows.
+    refers_to: Option<String>,
     /// The only account that can serve it.
     pub only: Option<AccountId>,
     /// The name that the client wrote.
@@ -103,10 +106,12 @@ impl RelayRequest {
         body: Bytes,
         call: CallTarget,
         settings: &Settings,
-        owners: &AnswerOwners,
     ) -> Result<Self, RelayError> {
         let peeked = read_fields(&http, &body, &call)?;
-        let only = owner(&call, &peeked, &key, owners)?;
+        let refers_to = match call.endpoint {
+            Endpoint::Stored => call.model.clone(),
+            _ => peeked.previous_response_id.as_deref().map(str::to_owned),
+        };
         let written = target::model_written(&call, &peeked, &http, &body)?;
         let routed = split_routing_prefix(&written);
         let routing = target::routing(&call, &routed, settings)?;
@@ -123,7 +128,8 @@ impl RelayRequest {
             platform: routing.platform,
             kinds: routing.kinds,
             native: routing.native,
-            only,
+            refers_to,
+            only: None,
             model: Arc::from(routed.name),
             forced: routed.forced,
             family: family_of(lookup_name(routed.name), &settings.families),
@@ -140,6 +146,20 @@ impl RelayRequest {
             body: RefCell::new(body),
             translations: Translations::new(settings.lossy_translation),
         })
+    }
+
+    /// Looks for the account that has what the request refers to. A follow-up to an answer that nobody knows goes on, because
+    /// the vendor says best what is wrong with it.
+    ///
+    /// # Errors
+    /// When it is about a stored answer that nobody knows: it is not found.
+    pub async fn find_owner(&mut self, owners: &AnswerOwners, settings: &Settings) -> Result<(), RelayError> {
+        let Some(answer) = &self.refers_to else { return Ok(()) };
+        self.only = owners.of(self.key.id, answer, settings).await;
+        if self.only.is_none() && self.endpoint == Endpoint::Stored {
+            return Err(RelayError::NotFound);
+        }
+        Ok(())
     }
 
     /// The decoded body, replayable until the first content byte.
@@ -163,21 +183,6 @@ impl RelayRequest {
         let agent = self.headers().get("user-agent")?.to_str().ok()?;
         Some(agent.chars().take(100).collect())
     }
-}
-
-/// The account that has what the request refers to. A stored answer that nobody knows is not found; a follow-up to an
-/// unknown one goes on, because the vendor says best what is wrong with it.
-fn owner(
-    call: &CallTarget,
-    peeked: &peek::Peek<'_>,
-    key: &KeyPolicy,
-    owners: &AnswerOwners,
-) -> Result<Option<AccountId>, RelayError> {
-    if call.endpoint == Endpoint::Stored {
-        let known = call.model.as_deref().and_then(|answer| owners.of(key.id, answer));
-        return known.map(Some).ok_or(RelayError::NotFound);
-    }
-    Ok(peeked.previous_response_id.as_deref().and_then(|answer| owners.of(key.id, answer)))
 }
 
 /// The fields of a JSON body; none for routes whose body is none (uploads, reading a stored answer).

@@ -215,7 +215,7 @@ impl Settlement {
     pub fn answered(&self, dialect: Dialect, answer: Option<&str>) {
         let asked = dialect == Dialect::Responses && self.request.client.dialect == Dialect::Responses;
         if let (true, Some(answer), Some(account)) = (asked, answer, self.served_by) {
-            self.relay.shared().owners.made(self.request.key.id, answer, account);
+            self.relay.shared().owners.made(self.request.key.id, answer, account, &self.settings);
         }
     }
 

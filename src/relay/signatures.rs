@@ -4,21 +4,25 @@
 //! for it. A signature means something to the account that made it only, and to the key that got it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use actors::clock::Clock;
 use actors::domain::id::{AccountId, KeyId};
-use moka::sync::Cache;
+use actors::domain::time::DAY;
+use serde::{Deserialize, Serialize};
 
+use super::recall::Recall;
+use crate::cache::Cache;
+use crate::dialect::convert::DecodeStream;
 use crate::dialect::form::{Event, Part, Reasoning, Request};
 use crate::dialect::ids::portable;
 
 /// A conversation that pauses longer goes on without.
-const KEPT: Duration = Duration::from_secs(24 * 3_600);
+const KEPT_MS: i64 = DAY;
 /// Signatures in memory; a few KiB each. The least used go first.
 const MOST: u64 = 20_000;
 
 /// What a call was sealed with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seal {
     /// Gemini's `thoughtSignature`.
     Signature(String),
@@ -27,25 +31,30 @@ pub enum Seal {
 }
 
 /// The seals of recent calls. Clones share them.
-#[derive(Clone)]
-pub struct Signatures(Cache<(KeyId, String), Arc<(AccountId, Seal)>>);
-
-impl Default for Signatures {
-    fn default() -> Self {
-        Self(Cache::builder().max_capacity(MOST).time_to_live(KEPT).build())
-    }
-}
-
-impl std::fmt::Debug for Signatures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Signatures").field("kept", &self.0.entry_count()).finish()
-    }
-}
+#[derive(Debug, Clone)]
+pub struct Signatures(Recall<Arc<(AccountId, Seal)>>);
 
 impl Signatures {
+    /// None yet.
+    pub fn new(cache: &Cache, clock: Clock) -> Self {
+        Self(Recall::new("seal", MOST, cache, clock))
+    }
+
     /// Keeps the seal of a call that this account made for this key.
     pub fn keep(&self, key: KeyId, account: AccountId, call: &str, seal: Seal) {
-        self.0.insert((key, portable(call).into_owned()), Arc::new((account, seal)));
+        self.0.keep(key, &portable(call), Arc::new((account, seal)), KEPT_MS);
+    }
+
+    /// True when seals of other instances can be learnt.
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    /// Learns the seals that other instances keep for the calls of a request.
+    pub async fn learn(&self, key: KeyId, calls: &[String]) {
+        let names: Vec<_> = calls.iter().map(|call| portable(call)).collect();
+        let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+        self.0.fetch(key, &names).await;
     }
 
     /// Puts what this account sealed before the calls that it belongs to. True when anything was put in.
@@ -67,7 +76,7 @@ impl Signatures {
     }
 
     fn of(&self, key: KeyId, account: AccountId, call: &str) -> Option<Reasoning> {
-        let kept = self.0.get(&(key, portable(call).into_owned()))?;
+        let kept = self.0.known(key, &portable(call))?;
         let (of_account, seal) = &*kept;
         (*of_account == account).then(|| match seal {
             Seal::Signature(signature) => {
@@ -87,6 +96,13 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// What was sealed by these events of a stream, or by its decoder beside them.
+    pub fn all(&mut self, decoder: &mut dyn DecodeStream, events: &[Event]) -> Vec<(String, Seal)> {
+        let mut seals: Vec<(String, Seal)> = events.iter().filter_map(|event| self.event(event)).collect();
+        seals.extend(decoder.signatures().into_iter().map(|(call, signature)| (call, Seal::Signature(signature))));
+        seals
+    }
+
     /// Takes the next event; the id and seal of a call that was sealed.
     pub fn event(&mut self, event: &Event) -> Option<(String, Seal)> {
         match event {
@@ -113,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_seal_comes_back_to_its_own_account_and_key_only() {
-        let kept = Signatures::default();
+        let clock = Clock::frozen(actors::domain::time::Timestamp(0));
+        let kept = Signatures::new(&Cache::memory(clock.clone()), clock);
         kept.keep(KeyId(1), AccountId(7), "call:1", Seal::Signature("s".to_owned()));
         for (key, account, found) in [(1, 7, true), (2, 7, false), (1, 8, false)] {
             for id in ["call:1", &portable("call:1")] {

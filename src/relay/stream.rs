@@ -58,6 +58,9 @@ impl Flow {
         let (after_stop, upstream_over, ended) = (None, false, false);
         let mut flow = Self { settlement, open, last_progress: now, ends_at, after_stop, upstream_over, ended };
         flow.mark_content();
+        // Known from now on, so that a running answer can be cancelled by its id.
+        let (dialect, seen) = (flow.open.pipe.upstream(), flow.open.pipe.tap.seen());
+        flow.settlement.answered(dialect, seen.answer_id.as_deref());
         flow
     }
 

@@ -1,9 +1,11 @@
 //! Where a call goes: the model that it names, and from it the pool and the kinds of account (`relay-api.md` §1.1).
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actors::domain::account::{KindSet, Platform};
-use actors::domain::model::{RoutedModel, lookup_name};
+use actors::domain::model::{RoutedModel, platform_of_model};
 use actors::domain::route::Endpoint;
 use actors::domain::settings::{Settings, Translate};
 
@@ -13,8 +15,10 @@ use crate::dialect::{Dialect, Surface, Wire};
 use crate::upstream;
 
 /// What a route says about its calls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallTarget {
+    /// Route template, for request rows and metrics.
+    pub route: &'static str,
     /// What the client speaks.
     pub client: Surface,
     /// What is asked for.
@@ -23,14 +27,43 @@ pub struct CallTarget {
     pub model: Option<String>,
     /// Streaming, where the path says it.
     pub stream: Option<bool>,
-    /// The pool when the model does not decide, and always when `fixed`.
-    pub platform: Platform,
-    /// The model does not decide.
-    pub fixed: bool,
-    /// Kinds that the route allows.
-    pub kinds: KindSet,
-    /// The path behind base path and API version.
-    pub tail: String,
+    /// The pool.
+    pub pool: Pool,
+    /// The path behind base path and API version, for upstreams that take it over.
+    pub tail: Cow<'static, str>,
+}
+
+/// Which pool a route leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The model decides; this one when it says nothing.
+    ByModel(Platform),
+    /// This one, whatever the model.
+    Fixed(Platform),
+    /// This one, and only these kinds of account.
+    Only(Platform, KindSet),
+}
+
+impl Pool {
+    /// The platform when the model does not decide.
+    pub const fn platform(self) -> Platform {
+        match self {
+            Self::ByModel(platform) | Self::Fixed(platform) | Self::Only(platform, _) => platform,
+        }
+    }
+
+    /// True when the model does not decide.
+    pub const fn is_fixed(self) -> bool {
+        !matches!(self, Self::ByModel(_))
+    }
+
+    /// The kinds that the route allows.
+    pub const fn kinds(self) -> KindSet {
+        match self {
+            Self::ByModel(_) | Self::Fixed(_) => KindSet::ALL,
+            Self::Only(_, kinds) => kinds,
+        }
+    }
 }
 
 /// The pool of a call.
@@ -49,19 +82,19 @@ pub struct Routing {
 /// # Errors
 /// When the model belongs to another vendor and translation is not allowed on this route.
 pub fn routing(call: &CallTarget, model: &RoutedModel<'_>, settings: &Settings) -> Result<Routing, RelayError> {
-    let forced = model.forced.map(|kind| kind.platform()).filter(|_| !call.fixed);
-    let by_model = || (!call.fixed).then(|| platform_of_model(model.name)).flatten();
-    let platform = forced.or_else(by_model).unwrap_or(call.platform);
+    let forced = model.forced.map(|kind| kind.platform()).filter(|_| !call.pool.is_fixed());
+    let by_model = || (!call.pool.is_fixed()).then(|| platform_of_model(model.name)).flatten();
+    let platform = forced.or_else(by_model).unwrap_or(call.pool.platform());
     if call.endpoint == Endpoint::Generate && call.client == INVOKE && is_of_another_maker(model.name) {
         return Err(RelayError::NotServed);
     }
     let translate = call.client.dialect == Dialect::Chat || settings.translate == Translate::All;
-    let (kinds, native) = upstream::kinds(call.endpoint, call.client, translate || platform == call.platform);
-    let (kinds, native) = (kinds.and(call.kinds), native.and(call.kinds));
+    let (kinds, native) = upstream::kinds(call.endpoint, call.client, translate || platform == call.pool.platform());
+    let (kinds, native) = (kinds.and(call.pool.kinds()), native.and(call.pool.kinds()));
     // What nobody counts is estimated.
     let counts = call.endpoint == Endpoint::CountTokens;
     if !counts && kinds.and(KindSet::of_platform(platform)).is_empty() {
-        let elsewhere = platform != call.platform && !translate;
+        let elsewhere = platform != call.pool.platform() && !translate;
         return Err(if elsewhere { RelayError::TranslationOff } else { RelayError::NotServed });
     }
     Ok(Routing { platform, kinds, native })
@@ -74,23 +107,6 @@ const INVOKE: Surface = Surface { dialect: Dialect::Anthropic, wire: Wire::Bedro
 fn is_of_another_maker(model: &str) -> bool {
     let lower = model.to_ascii_lowercase();
     lower.contains('.') && !lower.contains("claude") && !lower.contains("anthropic") && !lower.starts_with("arn:")
-}
-
-/// The platform that a model's name belongs to, by its beginning; routing prefix and vendor prefix are looked through.
-pub fn platform_of_model(model: &str) -> Option<Platform> {
-    let lower = lookup_name(model).to_ascii_lowercase();
-    let name = lower.rsplit('/').next().unwrap_or(&lower);
-    let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
-    let o_series = || name.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    if name.contains("claude") || starts(&["anthropic."]) {
-        Some(Platform::Claude)
-    } else if starts(&["gemini", "learnlm", "gemma"]) {
-        Some(Platform::Gemini)
-    } else if starts(&["gpt", "chatgpt", "codex", "text-embedding", "dall-e", "whisper", "tts"]) || o_series() {
-        Some(Platform::OpenAi)
-    } else {
-        None
-    }
 }
 
 /// The model that the client asks for: from the path, the body, or a form's field.
@@ -147,26 +163,6 @@ fn form_field(body: &[u8], name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_name_of_a_model_tells_its_platform() {
-        for (name, expected) in [
-            ("claude-sonnet-4-5", Some(Platform::Claude)),
-            ("us.anthropic.claude-opus-5-5", Some(Platform::Claude)),
-            ("anthropic/claude-haiku-4-5", Some(Platform::Claude)),
-            ("gemini-3.1-pro-preview", Some(Platform::Gemini)),
-            ("google/gemini-2.5-pro", Some(Platform::Gemini)),
-            ("gpt-5.5", Some(Platform::OpenAi)),
-            ("GPT-4o", Some(Platform::OpenAi)),
-            ("o3-mini", Some(Platform::OpenAi)),
-            ("codex-mini", Some(Platform::OpenAi)),
-            ("text-embedding-3-small", Some(Platform::OpenAi)),
-            ("ollama-x", None),
-            ("my-deploy", None),
-        ] {
-            assert_eq!(platform_of_model(name), expected, "{name}");
-        }
-    }
 
     #[test]
     fn invoke_is_for_claude_only() {

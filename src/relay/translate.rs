@@ -11,7 +11,7 @@ use super::{RelayError, RelayRequest};
 use crate::dialect::Dialect;
 use crate::dialect::convert::{self, ConvertError, Outside};
 use crate::dialect::embeddings::{self, Asked};
-use crate::dialect::form::{Losses, Request};
+use crate::dialect::form::{Losses, Part, Request};
 
 /// The forms of one request.
 #[derive(Debug)]
@@ -48,11 +48,7 @@ impl Translations {
             self.note(&losses);
             return Ok(Bytes::from(body));
         }
-        if self.decoded.borrow().is_none() {
-            let outside = Outside { model: &request.model, stream: request.stream };
-            let decoded = convert::decode_request(from, &request.body(), outside, &mut losses);
-            *self.decoded.borrow_mut() = Some(decoded.map_err(|e| refused(&e))?);
-        }
+        self.decode(request, from, &mut losses)?;
         let mut decoded = self.decoded.borrow_mut();
         let Some(decoded) = decoded.as_mut() else { return Err(RelayError::NotServed) };
         model.clone_into(&mut decoded.model);
@@ -62,6 +58,28 @@ impl Translations {
         let body = convert::encode_request(to, asked, &mut losses).map_err(|e| refused(&e))?;
         self.note(&losses);
         Ok(Bytes::from(body))
+    }
+
+    fn decode(&self, request: &RelayRequest, from: Dialect, losses: &mut Losses) -> Result<(), RelayError> {
+        if self.decoded.borrow().is_none() {
+            let outside = Outside { model: &request.model, stream: request.stream };
+            let decoded = convert::decode_request(from, &request.body(), outside, losses);
+            *self.decoded.borrow_mut() = Some(decoded.map_err(|e| refused(&e))?);
+        }
+        Ok(())
+    }
+
+    /// The ids of the tool calls in the history; none in a request that cannot be read, which is told where it is translated.
+    pub fn calls(&self, request: &RelayRequest) -> Vec<String> {
+        let mut losses = Losses::new(self.lossy);
+        if request.endpoint == Endpoint::Embed || self.decode(request, request.client.dialect, &mut losses).is_err() {
+            return Vec::new();
+        }
+        self.note(&losses);
+        let decoded = self.decoded.borrow();
+        let parts = decoded.iter().flat_map(|request| &request.turns).flat_map(|turn| &turn.parts);
+        let call = |part: &Part| if let Part::ToolCall(call) = part { Some(call.id.clone()) } else { None };
+        parts.filter_map(call).collect()
     }
 
     fn note(&self, losses: &Losses) {

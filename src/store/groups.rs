@@ -1,27 +1,40 @@
 //! Groups of accounts and their members.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use actors::domain::account::Membership;
+use actors::domain::account::Platform;
+use actors::domain::group::{Membership, ModelRoute};
 use actors::domain::id::{AccountId, GroupId};
 use actors::domain::time::Timestamp;
 
 use super::db::Db;
 use super::error::StoreError;
 use super::pools::Tx;
-use super::sql::{Row, built, sql};
+use super::sql::{Row, built, json, sql};
 
-/// A group as stored. Group 0, the accounts without a group, has no row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupRow {
-    /// Row id.
-    pub id: GroupId,
+/// What an administrator says about a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupConfig {
     /// Unique name.
     pub name: String,
     /// Free text.
     pub description: String,
     /// Higher is preferred.
     pub priority: i32,
+    /// The only platform that it is for.
+    pub platform: Option<Platform>,
+    /// Models that it keeps on some of its accounts.
+    pub routes: Vec<ModelRoute>,
+}
+
+/// A group as stored. Group 0, the accounts without a group, has no row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Row id.
+    pub id: GroupId,
+    /// What was configured.
+    pub config: GroupConfig,
     /// Its accounts, by id.
     pub accounts: Vec<AccountId>,
     /// Counts up with each change.
@@ -35,20 +48,20 @@ pub struct GroupRow {
 /// Creates a group. [`StoreError::Conflict`] when the name is taken.
 pub async fn create(
     db: &Db,
-    name: String,
-    description: String,
-    priority: i32,
+    group: GroupConfig,
     accounts: Vec<AccountId>,
     now: Timestamp,
 ) -> Result<GroupId, StoreError> {
     let insert = sql("INSERT INTO account_groups (name, description, priority, version, created_at, updated_at) \
          VALUES (?, ?, ?, 1, ?, ?)");
-    let insert = insert.bind(name).bind(description).bind(priority).bind(now).bind(now);
+    let insert = insert.bind(group.name.clone()).bind(group.description.clone()).bind(group.priority);
+    let insert = insert.bind(now).bind(now);
     db.change(move |tx| {
-        let (insert, accounts) = (insert.clone(), accounts.clone());
+        let (insert, accounts, group) = (insert.clone(), accounts.clone(), group.clone());
         Box::pin(async move {
             let id = GroupId(tx.write(insert).await?.insert_id);
             tx.created(id.0);
+            set_rules(tx, id, &group).await?;
             set_accounts(tx, id, &accounts).await?;
             Ok(id)
         })
@@ -64,8 +77,9 @@ pub async fn get(db: &Db, id: GroupId) -> Result<Option<GroupRow>, StoreError> {
 /// Every group: highest priority first, then by id.
 pub async fn list(db: &Db) -> Result<Vec<GroupRow>, StoreError> {
     let rows = db
-        .read(sql("SELECT id, name, description, priority, version, created_at, updated_at FROM account_groups \
-             ORDER BY priority DESC, id"))
+        .read(sql("SELECT g.id, g.name, g.description, g.priority, r.platform, r.model_routes, g.version, \
+             g.created_at, g.updated_at FROM account_groups g LEFT JOIN account_group_rules r ON r.group_id = g.id \
+             ORDER BY g.priority DESC, g.id"))
         .await?;
     let mut members: BTreeMap<GroupId, Vec<AccountId>> = BTreeMap::new();
     for row in db.read(sql("SELECT group_id, account_id FROM account_group_members ORDER BY account_id")).await? {
@@ -78,14 +92,30 @@ fn read(row: &Row, members: &mut BTreeMap<GroupId, Vec<AccountId>>) -> Result<Gr
     let id = GroupId(row.int("id")?);
     Ok(GroupRow {
         id,
-        name: row.text("name")?,
-        description: row.text("description")?,
-        priority: row.fit("priority")?,
+        config: GroupConfig {
+            name: row.text("name")?,
+            description: row.text("description")?,
+            priority: row.fit("priority")?,
+            platform: platform_of(row)?,
+            routes: row.opt_json("model_routes")?.unwrap_or_default(),
+        },
         accounts: members.remove(&id).unwrap_or_default(),
         version: row.int("version")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })
+}
+
+fn platform_of(row: &Row) -> Result<Option<Platform>, StoreError> {
+    let name = row.opt_text("platform")?;
+    Ok(name.and_then(|name| Platform::parse(&name)))
+}
+
+/// The accounts that are in no group, by id: virtual group 0.
+pub async fn ungrouped(db: &Db) -> Result<Vec<AccountId>, StoreError> {
+    let query = sql("SELECT id FROM accounts WHERE deleted_at IS NULL \
+         AND id NOT IN (SELECT account_id FROM account_group_members) ORDER BY id");
+    db.read(query).await?.iter().map(|row| row.int("id").map(AccountId)).collect()
 }
 
 /// Stores a group. `accounts` absent leaves the members alone. `seen_version` guards against changes since it was read.
@@ -96,18 +126,19 @@ pub async fn update(
     accounts: Option<Vec<AccountId>>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let id = group.id;
+    let GroupRow { id, config, .. } = group;
     let update = sql("UPDATE account_groups SET name = ?, description = ?, priority = ?, version = version + 1, \
          updated_at = ? WHERE id = ? AND version = ?");
-    let update = update.bind(group.name).bind(group.description).bind(group.priority).bind(now).bind(id);
-    let update = update.bind(seen_version);
+    let update = update.bind(config.name.clone()).bind(config.description.clone()).bind(config.priority);
+    let update = update.bind(now).bind(id).bind(seen_version);
     db.change(move |tx| {
-        let (update, accounts) = (update.clone(), accounts.clone());
+        let (update, accounts, config) = (update.clone(), accounts.clone(), config.clone());
         Box::pin(async move {
             if tx.write(update).await?.affected == 0 {
                 let found = tx.read(sql("SELECT id FROM account_groups WHERE id = ?").bind(id)).await?;
                 return Err(if found.is_empty() { StoreError::NotFound } else { StoreError::VersionConflict });
             }
+            set_rules(tx, id, &config).await?;
             match accounts {
                 Some(accounts) => set_accounts(tx, id, &accounts).await,
                 None => touch_accounts(tx, id).await,
@@ -150,6 +181,7 @@ pub async fn delete(db: &Db, id: GroupId) -> Result<(), StoreError> {
         Box::pin(async move {
             touch_accounts(tx, id).await?;
             tx.write(sql("DELETE FROM account_group_members WHERE group_id = ?").bind(id)).await?;
+            tx.write(sql("DELETE FROM account_group_rules WHERE group_id = ?").bind(id)).await?;
             tx.write_one(sql("DELETE FROM account_groups WHERE id = ?").bind(id)).await
         })
     })
@@ -162,14 +194,24 @@ pub(super) async fn memberships(
     account: Option<AccountId>,
 ) -> Result<BTreeMap<AccountId, Vec<Membership>>, StoreError> {
     let query = built(
-        "SELECT m.account_id, m.group_id, g.priority FROM account_group_members m \
-         JOIN account_groups g ON g.id = m.group_id WHERE 1 = 1"
+        "SELECT m.account_id, m.group_id, g.priority, r.platform, r.model_routes FROM account_group_members m \
+         JOIN account_groups g ON g.id = m.group_id LEFT JOIN account_group_rules r ON r.group_id = g.id WHERE 1 = 1"
             .to_owned(),
     );
     let query = query.push_if(" AND m.account_id = ?", account).push(" ORDER BY m.group_id");
     let mut found: BTreeMap<AccountId, Vec<Membership>> = BTreeMap::new();
+    // Members share their group's routes.
+    let mut routes: BTreeMap<GroupId, Arc<[ModelRoute]>> = BTreeMap::new();
     for row in db.read(query).await? {
-        let membership = Membership { group: GroupId(row.int("group_id")?), priority: row.fit("priority")? };
+        let group = GroupId(row.int("group_id")?);
+        let routes = match routes.get(&group) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let read: Vec<ModelRoute> = row.opt_json("model_routes")?.unwrap_or_default();
+                Arc::clone(routes.entry(group).or_insert_with(|| Arc::from(read)))
+            }
+        };
+        let membership = Membership { group, priority: row.fit("priority")?, platform: platform_of(&row)?, routes };
         found.entry(AccountId(row.int("account_id")?)).or_default().push(membership);
     }
     Ok(found)
@@ -193,6 +235,17 @@ async fn set_accounts(tx: &mut Tx, group: GroupId, accounts: &[AccountId]) -> Re
         insert(tx, group, account).await?;
     }
     touch_accounts(tx, group).await
+}
+
+/// A group without rules has no row of them.
+async fn set_rules(tx: &mut Tx, group: GroupId, config: &GroupConfig) -> Result<(), StoreError> {
+    tx.write(sql("DELETE FROM account_group_rules WHERE group_id = ?").bind(group)).await?;
+    if config.platform.is_none() && config.routes.is_empty() {
+        return Ok(());
+    }
+    let insert = sql("INSERT INTO account_group_rules (group_id, platform, model_routes) VALUES (?, ?, ?)");
+    let insert = insert.bind(group).bind(config.platform.map(Platform::as_str)).bind(json(&config.routes)?);
+    tx.write(insert).await.map(drop)
 }
 
 async fn insert(tx: &mut Tx, group: GroupId, account: AccountId) -> Result<(), StoreError> {

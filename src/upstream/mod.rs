@@ -50,6 +50,7 @@ mod url;
 #[cfg(test)]
 mod sample;
 
+pub use edits::STRIP_FOREIGN;
 pub use serves::{Serves, kinds, serves};
 
 /// A client's call on its way to an account; its body already is in the account's dialect.

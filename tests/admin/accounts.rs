@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use actors::domain::id::AccountId;
 use quotalane::mock::{self, MockOptions};
 use serde_json::{Value, json};
 
@@ -173,5 +174,97 @@ fn groups_hold_accounts_and_proxies_in_use_stay() {
         let stranger = app.patch(&path, &owner, json!({"account_ids": [4711]})).await;
         assert_eq!(stranger.failure().0, 400);
         assert_eq!(app.api("DELETE", &path, &owner, None).await.status, 200);
+    });
+}
+
+/// An account of a kind that is taken at one's word.
+async fn taken(app: &TestApp, owner: &str, name: &str, tags: &[&str]) -> Value {
+    let body = json!({
+        "name": name, "type": "ccr", "base_url": "http://127.0.0.1:9", "credentials": {"api_key": "k-123456"}, "tags": tags,
+    });
+    app.post("/accounts", owner, body).await.data()["id"].clone()
+}
+
+#[test]
+fn groups_keep_models_on_some_of_their_members() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        let (a, b) = (taken(&app, &owner, "a", &[]).await, taken(&app, &owner, "b", &[]).await);
+        let virtual_group = app.get("/account-groups/0", &owner).await.data();
+        assert_eq!((&virtual_group["priority"], &virtual_group["account_ids"]), (&json!(-1), &json!([a, b])));
+        let routes = json!([{"pattern": "claude-opus-*", "account_ids": [a]}]);
+        let body = json!({"name": "g", "account_ids": [a, b], "service": "claude", "model_routes": routes});
+        let group = app.post("/account-groups", &owner, body).await.data();
+        assert_eq!((&group["model_routes"], &group["service"]), (&routes, &json!("claude")));
+        assert_eq!(
+            app.get("/account-groups/all", &owner).await.data().as_array().unwrap().len(),
+            1,
+            "all are in a group"
+        );
+
+        let path = format!("/account-groups/{}", group["id"]);
+        let renamed = app.patch(&path, &owner, json!({"name": "h"})).await.data();
+        assert_eq!(
+            (&renamed["model_routes"], &renamed["account_ids"]),
+            (&routes, &json!([a, b])),
+            "absent = unchanged"
+        );
+        for (wrong, field) in [
+            (json!({"model_routes": [{"pattern": "x", "account_ids": [4711]}]}), "model_routes"),
+            (json!({"model_routes": [{"pattern": "x", "account_ids": []}]}), "model_routes"),
+            (json!({"model_routes": [{"pattern": "", "account_ids": [a]}]}), "model_routes"),
+            (json!({"service": "gemini"}), "account_ids"),
+            (json!({"priority": -1}), "priority"),
+        ] {
+            let refused = app.patch(&path, &owner, wrong.clone()).await;
+            assert_eq!(refused.failure().0, 400, "{wrong}");
+            assert!(refused.json().to_string().contains(field), "{wrong}: {}", refused.json());
+        }
+        let key = app.post("/api-keys", &owner, json!({"name": "k"})).await.data();
+        let asked = json!({"key_id": key["id"], "model": "ccr,claude-opus-4-5"});
+        let record = app.post("/scheduler/simulate", &owner, asked.clone()).await.data();
+        assert_eq!((&record["chosen"], &record["candidates"][1]["excluded_by"]), (&a, &json!("group_mismatch")));
+        let cleared = app.patch(&path, &owner, json!({"model_routes": [], "service": null})).await.data();
+        assert_eq!((&cleared["model_routes"], &cleared["service"]), (&json!([]), &Value::Null), "[] = clear");
+        let record = app.post("/scheduler/simulate", &owner, asked).await.data();
+        assert_eq!(record["candidates"][1]["behind_by"], "id");
+
+        app.api("DELETE", &format!("{path}/accounts/{b}"), &owner, None).await.data();
+        let all = app.get("/account-groups/all", &owner).await.data();
+        assert_eq!((&all[1]["id"], &all[1]["account_ids"]), (&json!(0), &json!([b])), "the ungrouped come last");
+        for method in ["PATCH", "DELETE"] {
+            let body = (method == "PATCH").then(|| json!({"name": "mine"}));
+            assert_eq!(app.api(method, "/account-groups/0", &owner, body).await.failure().0, 404);
+        }
+    });
+}
+
+#[test]
+fn labels_are_searched_together_and_the_healthiest_comes_first() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        let mut ids = Vec::new();
+        for (name, tags) in
+            [("a", &["eu", "big"][..]), ("b", &["eu"]), ("c", &["big", "eu"]), ("d", &["eu-west", "big"])]
+        {
+            ids.push(taken(&app, &owner, name, tags).await);
+        }
+        let of = async |query: &str| {
+            let page = app.get(&format!("/accounts/by-tags?{query}"), &owner).await.data();
+            let found: Vec<Value> = page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+            (found, page["total"].clone())
+        };
+        let [a, b, c] = [&ids[0], &ids[1], &ids[2]].map(Clone::clone);
+        assert_eq!(of("tags=eu").await, (vec![a.clone(), b.clone(), c.clone()], json!(3)), "equal health: by id");
+        assert_eq!(of("tags=big,eu").await, (vec![a.clone(), c.clone()], json!(2)), "all of them");
+        assert_eq!(of("tags=eu&page=2&page_size=2").await, (vec![c.clone()], json!(3)), "total counts all");
+        assert_eq!(of("tags=none").await, (Vec::new(), json!(0)));
+        let (accounts, sick) = (app.accounts(), AccountId(a.as_i64().unwrap()));
+        accounts.tested(sick, false);
+        assert_eq!(accounts.detail(sick).await.unwrap().view.health, 85);
+        assert_eq!(of("tags=eu").await.0, [b, c, a], "the sickest last");
+        for wrong in ["tags=", "tags=a,b,c,d,e,f,g,h,i,j,k"] {
+            assert_eq!(app.get(&format!("/accounts/by-tags?{wrong}"), &owner).await.failure().0, 400, "{wrong}");
+        }
     });
 }

@@ -123,6 +123,11 @@ impl TestApp {
         Authorisations::new(self.app.storage.cache.clone(), self.app.storage.sealer.clone())
     }
 
+    /// The accounts' actors.
+    pub fn accounts(&self) -> actors::account::AccountsHandle {
+        self.app.engine.accounts.clone()
+    }
+
     /// A super_admin's session.
     pub async fn owner(&self) -> String {
         self.session("owner", Role::SuperAdmin).await.1

@@ -65,3 +65,20 @@ async fn one_of_many_callers_gets_a_lock_or_a_text() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn several_texts_are_read_at_once_in_their_order() {
+    each_cache(|test| async move {
+        let (cache, id) = (&test.cache, test.id);
+        // In a Redis Cluster names that are read together share what stands in braces.
+        let names: Vec<String> = ["a", "b", "c"].iter().map(|name| format!("many:{{{id}}}:{name}")).collect();
+        cache.put(&names[0], "one", 60_000).await.unwrap();
+        cache.put(&names[2], "three", 60_000).await.unwrap();
+        let found = cache.get_all(&names).await.unwrap();
+        assert_eq!(found, [Some("one".to_owned()), None, Some("three".to_owned())]);
+        assert_eq!(cache.get_all(&[]).await.unwrap(), Vec::<Option<String>>::new());
+        cache.put(&names[1], "short", 50).await.unwrap();
+        test.until(|| async { cache.get_all(&names).await.unwrap()[1].is_none() }).await;
+    })
+    .await;
+}

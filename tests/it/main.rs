@@ -10,6 +10,7 @@ mod recorded;
 mod support;
 
 mod access;
+mod account_rules;
 mod bindings;
 mod bodies;
 mod broken_streams;
@@ -35,6 +36,8 @@ mod restart;
 mod rewriting;
 mod routes;
 mod sessions;
+mod settings;
 mod small_endpoints;
+mod stored;
 mod vendor_errors;
 mod vendors;

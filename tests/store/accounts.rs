@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::clock::Clock;
-use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Membership, Visibility};
+use actors::domain::account::{AccountKind, AccountStatus, ErrorRule, Platform, Visibility};
 use actors::domain::credential::{Credential, Secret};
+use actors::domain::group::{Membership, ModelRoute};
 use actors::domain::id::{AccountId, GroupId, ProxyId};
+use actors::domain::model::Pattern;
 use actors::domain::money::Nanos;
 use actors::domain::window::WindowKind;
 use actors::ports::AccountStore;
 use quotalane::store::accounts::{self, AccountConfig, AccountFilter};
+use quotalane::store::groups::{GroupConfig, GroupRow};
 use quotalane::store::ports::SqlAccounts;
 use quotalane::store::proxies::{PasswordChange, ProxyConfig, ProxyKind};
 use quotalane::store::{Page, StoreError, groups, proxies};
@@ -21,6 +24,10 @@ use crate::servers::each_db;
 
 fn config(name: &str) -> AccountConfig {
     AccountConfig::new(name, AccountKind::ClaudeOfficial)
+}
+
+fn group_of(name: &str, priority: i32) -> GroupConfig {
+    GroupConfig { name: name.to_owned(), priority, ..GroupConfig::default() }
 }
 
 fn oauth(access: &str) -> Credential {
@@ -46,7 +53,7 @@ fn access(credential: &Credential) -> &str {
 async fn an_account_comes_back_whole_with_its_credential() {
     each_db(|test| async move {
         let (db, vault) = (&test.db, vault());
-        let group = groups::create(db, "eu".to_owned(), String::new(), 5, Vec::new(), NOW).await.unwrap();
+        let group = groups::create(db, group_of("eu", 5), Vec::new(), NOW).await.unwrap();
         let mut config = config("Köln 1");
         config.visibility = Visibility::Dedicated;
         config.tpm_limit = u64::try_from(i64::MAX).unwrap();
@@ -70,7 +77,7 @@ async fn an_account_comes_back_whole_with_its_credential() {
         assert_eq!(row.credential.masked.as_deref(), Some("acce****en-1"));
         let all = accounts::load_all(db, vault.as_ref()).await.unwrap();
         assert_eq!(*all[0].spec, row.into_spec());
-        assert_eq!(all[0].spec.groups, [Membership { group, priority: 5 }]);
+        assert_eq!(all[0].spec.groups, [Membership::plain(group, 5)]);
         let credential = all[0].credential.as_ref().unwrap();
         assert_eq!((access(credential), credential.version), ("access-token-1", 1));
         assert_eq!(credential.expires_at, Some(NOW.plus(3_600_000)));
@@ -157,18 +164,18 @@ async fn groups_have_members_from_both_sides() {
         let (db, vault) = (&test.db, vault());
         let a = accounts::create(db, &vault, config("a"), None, NOW).await.unwrap();
         let b = accounts::create(db, &vault, config("b"), None, NOW).await.unwrap();
-        let low = groups::create(db, "low".to_owned(), String::new(), 1, vec![a], NOW).await.unwrap();
-        let high = groups::create(db, "high".to_owned(), String::new(), 9, vec![a, b, a], NOW).await.unwrap();
-        let taken = groups::create(db, "low".to_owned(), String::new(), 1, Vec::new(), NOW).await;
+        let low = groups::create(db, group_of("low", 1), vec![a], NOW).await.unwrap();
+        let high = groups::create(db, group_of("high", 9), vec![a, b, a], NOW).await.unwrap();
+        let taken = groups::create(db, group_of("low", 1), Vec::new(), NOW).await;
         assert!(matches!(taken, Err(StoreError::Conflict(_))));
-        let missing = groups::create(db, "x".to_owned(), String::new(), 1, vec![AccountId(99)], NOW).await;
+        let missing = groups::create(db, group_of("x", 1), vec![AccountId(99)], NOW).await;
         assert_eq!(missing, Err(StoreError::NotFound));
         let ids: Vec<GroupId> = groups::list(db).await.unwrap().iter().map(|group| group.id).collect();
         assert_eq!(ids, [high, low], "a failed creation leaves nothing behind");
 
         let version = accounts::get(db, a).await.unwrap().unwrap().version;
         let mut row = groups::get(db, low).await.unwrap().unwrap();
-        row.priority = 7;
+        row.config.priority = 7;
         groups::update(db, row.clone(), 1, None, NOW).await.unwrap();
         let account = accounts::get(db, a).await.unwrap().unwrap();
         assert_eq!(account.config.groups, [low, high], "absent members are left alone");
@@ -187,6 +194,35 @@ async fn groups_have_members_from_both_sides() {
 }
 
 #[tokio::test]
+async fn rules_of_a_group_reach_its_members() {
+    each_db(|test| async move {
+        let (db, vault) = (&test.db, vault());
+        let a = accounts::create(db, &vault, config("a"), None, NOW).await.unwrap();
+        let b = accounts::create(db, &vault, config("b"), None, NOW).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), [a, b]);
+        let routes = vec![ModelRoute { pattern: Pattern("claude-opus-*".to_owned()), account_ids: vec![a] }];
+        let ruled = GroupConfig { platform: Some(Platform::Claude), routes: routes.clone(), ..group_of("g", 4) };
+        let group = groups::create(db, ruled.clone(), vec![a, b], NOW).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), []);
+        let row = groups::get(db, group).await.unwrap().unwrap();
+        assert_eq!(row.config, ruled);
+        let store = SqlAccounts { db: db.clone(), vault: vault.clone(), clock: Clock::frozen(NOW) };
+        for account in store.load_all().await.unwrap() {
+            let membership = &account.spec.groups[0];
+            assert_eq!((membership.platform, &*membership.routes), (Some(Platform::Claude), routes.as_slice()));
+        }
+        let version = accounts::get(db, b).await.unwrap().unwrap().version;
+        let plain = GroupRow { config: group_of("g", 4), ..row };
+        groups::update(db, plain, 1, None, NOW).await.unwrap();
+        assert_eq!(groups::get(db, group).await.unwrap().unwrap().config, group_of("g", 4));
+        assert!(accounts::get(db, b).await.unwrap().unwrap().version > version, "every instance sees the change");
+        groups::delete(db, group).await.unwrap();
+        assert_eq!(groups::ungrouped(db).await.unwrap(), [a, b]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn lists_filter_by_kind_group_label_and_text() {
     each_db(|test| async move {
         let (db, vault) = (&test.db, vault());
@@ -196,7 +232,7 @@ async fn lists_filter_by_kind_group_label_and_text() {
             config.tags = vec!["eu".to_owned(), format!("n{n}")];
             accounts::create(db, &vault, config, None, NOW).await.unwrap();
         }
-        let group = groups::create(db, "g".to_owned(), String::new(), 1, vec![AccountId(2)], NOW).await.unwrap();
+        let group = groups::create(db, group_of("g", 1), vec![AccountId(2)], NOW).await.unwrap();
         let find = async |filter: AccountFilter| {
             let (rows, total) = accounts::list(db, &filter, Page { offset: 0, limit: 2 }).await.unwrap();
             (rows.len(), total)

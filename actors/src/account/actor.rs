@@ -9,8 +9,9 @@ use super::chronicle;
 use super::deps::AccountDeps;
 use super::effects::{Decided, Effects};
 use super::messages::{
-    Acquire, AcquireRefused, Acquired, Announce, Due, Ended, Exchanged, GetDetail, Loaded, NewerCredential, Probed,
-    RefreshNow, ReleaseLease, Reload, Reset, Retire, Seen, SlotNews, StandingHeard, StandingSaved, StatusSaved, Tested,
+    Acquire, AcquireRefused, Acquired, Announce, Checked, Due, Ended, Exchanged, GetDetail, GetTestable, Loaded,
+    NewerCredential, Probed, RefreshNow, ReleaseLease, Reload, Reset, Retire, Seen, SlotNews, StandingHeard,
+    StandingSaved, StatusSaved, Tested,
 };
 use super::state::AccountState;
 use crate::domain::settings::Settings;
@@ -111,6 +112,8 @@ hears! {
     RefreshNow => |state, now, settings, ask| state.on_refresh_now(now, settings, ask);
     Reset => |state, _, _, reset| state.on_reset(reset.everything);
     Tested => |state, now, settings, tested| state.on_tested(now, settings, &tested);
+    Checked => |state, now, settings, checked| state.on_checked(now, settings, &checked);
+    GetTestable => |state, _, _, GetTestable(reply)| state.on_get_testable(reply);
     ReleaseLease => |state, now, _, ask| state.on_release(now, ask);
     Announce => |_, _, _, _| Effects { changed: true, ..Effects::default() };
     Due => |state, now, settings, _| state.on_due(now, settings);

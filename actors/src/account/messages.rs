@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::Message;
 use tokio::sync::oneshot;
 
+use crate::domain::account::SharedSpec;
 use crate::domain::credential::Credential;
 use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::model::Family;
@@ -108,6 +109,28 @@ pub struct Reset {
 pub struct Tested {
     /// Whether the vendor accepted it.
     pub ok: bool,
+}
+
+/// A scheduled test asks for what it needs; `None` = the account cannot be tested at no cost now, or need not be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct GetTestable(pub oneshot::Sender<Option<Testable>>);
+
+/// An account with the credential to test.
+#[derive(Debug, Clone)]
+pub struct Testable {
+    /// The account.
+    pub spec: SharedSpec,
+    /// The credential in use.
+    pub credential: Arc<Credential>,
+}
+
+/// A scheduled test ended; `None` = the vendor did not say.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Checked {
+    /// Whether the vendor accepted the credential.
+    pub accepted: Option<bool>,
 }
 
 /// Fault hook of tests: the actor panics in its handler.

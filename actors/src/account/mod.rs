@@ -2,7 +2,7 @@
 //!
 //! *Owns* its slots and leases, request and token rates, daily budget, token and its refresh, health score, breaker,
 //! vendor windows and cooldowns: it is their only writer. *Hears* `Acquire` and `Ended` from the scheduler, `Reload`,
-//! `Reset`, `Tested` from the management API, `NewerCredential` from workers, and the results of its own port calls.
+//! `Reset`, `Tested` from the management API, `Checked` from scheduled tests, `NewerCredential` from workers, and the results of its own port calls.
 //! *Tells* the scheduler every change (`ViewChanged`, `AcquireDecided`). *Never* waits inside a handler and never edits
 //! another account. What must outlive a panic (promises to workers, facts about the vendor) lives in its [`cell`].
 //!
@@ -35,6 +35,7 @@ mod windows;
 pub mod actor;
 pub mod audience;
 mod call;
+pub mod checkup;
 mod chronicle;
 pub mod deps;
 pub mod directory;

@@ -46,11 +46,11 @@ impl AccountState {
         fx
     }
 
-    /// True when a probe costs nothing and can be sent: OAuth accounts have a usage endpoint. A key's only free proof would
-    /// be someone's request, and the scheduler offers that.
+    /// True when a probe costs nothing and can be sent: a usage page, a list of models, a count of tokens. Of other accounts the
+    /// only proof is someone's request, and the scheduler offers that.
     pub(super) fn can_probe(&self, now: Timestamp) -> bool {
         self.probe.is_none()
-            && self.spec.kind.is_oauth()
+            && self.spec.kind.has_free_test()
             && self.is_in_service()
             && self.usable_credential(now).is_some()
     }
@@ -96,6 +96,11 @@ impl AccountState {
     fn conclude(&mut self, now: Timestamp, settings: &Settings, why: Why, accepted: Option<bool>, fx: &mut Effects) {
         fx.changed = true;
         match why {
+            // A relay behind a key may lack the endpoint that its vendor has: its silence proves nothing, and someone's request
+            // is still a probe.
+            Why::HalfOpen if accepted.is_none() && !self.spec.kind.is_oauth() => {
+                self.finish_probe(now, settings, None, fx);
+            }
             Why::HalfOpen => {
                 let ok = accepted == Some(true);
                 self.standing(|s| s.health.apply(if ok { Change::ProbeSucceeded } else { Change::CheckFailed }));

@@ -45,6 +45,8 @@ pub struct AccountState {
     pub(super) probes_started: u64,
     /// When a refused key is tested again, and how often it was.
     pub(super) retest_at: Option<Timestamp>,
+    /// Scheduled tests that the vendor refused in a row.
+    pub(super) refusals: u32,
     pub(super) gate: Gate,
     /// Which part of a limit this instance may give out.
     pub(super) share: Share,
@@ -80,6 +82,7 @@ impl AccountState {
             probe: None,
             probes_started: lives,
             retest_at: None,
+            refusals: 0,
             gate,
             share: Share::default(),
             pass: None,

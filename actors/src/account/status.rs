@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::effects::{Call, Effects, Event};
-use super::messages::{StatusSaved, Tested};
+use super::messages::{Checked, StatusSaved, Testable, Tested};
 use super::state::AccountState;
 use crate::domain::account::{AccountSpec, AccountStatus, SharedSpec};
 use crate::domain::settings::Settings;
@@ -71,6 +73,32 @@ impl AccountState {
         } else {
             self.standing(|s| s.health.apply(Change::CheckFailed));
             self.check_breaker(now, settings, &mut fx);
+        }
+        fx
+    }
+
+    /// A scheduled test asks what to test: accounts that are switched on, unless a person must look at them.
+    pub fn on_get_testable(&self, reply: oneshot::Sender<Option<Testable>>) -> Effects {
+        let (spec, status) = (&self.spec, self.spec.status);
+        let wanted = spec.enabled && spec.kind.has_free_test() && status != AccountStatus::Blocked;
+        let credential = self.credential.clone().filter(|_| wanted && self.probe.is_none());
+        // The asker may have left.
+        let _ = reply.send(credential.map(|credential| Testable { spec: Arc::clone(spec), credential }));
+        Effects::default()
+    }
+
+    /// A scheduled test ended. A vendor that refuses the credential again and again means it; one that does not answer says
+    /// nothing about the credential.
+    pub fn on_checked(&mut self, now: Timestamp, settings: &Settings, checked: &Checked) -> Effects {
+        let mut fx = self.on_tested(now, settings, &Tested { ok: checked.accepted == Some(true) });
+        match checked.accepted {
+            Some(true) => self.refusals = 0,
+            Some(false) => self.refusals = self.refusals.saturating_add(1),
+            None => {}
+        }
+        if self.refusals >= settings.health_check_error_threshold && self.spec.status == AccountStatus::Active {
+            self.refusals = 0;
+            self.set_status(now, AccountStatus::Error, Some("unauthorized"), &mut fx);
         }
         fx
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, GroupId, ProxyId};
+use super::group::Membership;
+use super::id::{AccountId, ProxyId};
 use super::model::Pattern;
 use super::money::Nanos;
 use super::time::Timestamp;
@@ -205,6 +206,11 @@ impl Platform {
             Self::Droid => "droid",
         }
     }
+
+    /// The platform with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|platform| platform.as_str() == name)
+    }
 }
 
 /// A pricing and metrics service (`upstreams.md` §1.1).
@@ -299,15 +305,6 @@ pub enum Visibility {
     Shared,
     /// Only keys bound to it.
     Dedicated,
-}
-
-/// Membership of an account in a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Membership {
-    /// The group.
-    pub group: GroupId,
-    /// The group's priority; higher is preferred.
-    pub priority: i32,
 }
 
 /// An operator's rule that is tried before the built-in classification (`scheduling.md` §15).

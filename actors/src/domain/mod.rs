@@ -10,6 +10,7 @@ pub mod time;
 pub mod account;
 pub mod client;
 pub mod credential;
+pub mod group;
 pub mod key;
 pub mod model;
 pub mod network;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::AccountKind;
+use super::account::{AccountKind, Platform};
 
 /// A model family: the scope of many vendor limits. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +67,23 @@ pub fn family_of(model: &str, table: &[FamilyRule]) -> Family {
         .map_or_else(|| Family(Arc::from(format!("other:{lower}"))), |rule| Family(Arc::from(rule.family.as_str())))
 }
 
+/// The platform that a model's name belongs to, by its beginning; routing prefix and vendor prefix are looked through.
+pub fn platform_of_model(model: &str) -> Option<Platform> {
+    let lower = lookup_name(model).to_ascii_lowercase();
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let starts = |list: &[&str]| list.iter().any(|start| name.starts_with(start));
+    let o_series = || name.strip_prefix('o').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if name.contains("claude") || starts(&["anthropic."]) {
+        Some(Platform::Claude)
+    } else if starts(&["gemini", "learnlm", "gemma"]) {
+        Some(Platform::Gemini)
+    } else if starts(&["gpt", "chatgpt", "codex", "text-embedding", "dall-e", "whisper", "tts"]) || o_series() {
+        Some(Platform::OpenAi)
+    } else {
+        None
+    }
+}
+
 /// A requested model split into its routing prefix and the name to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoutedModel<'a> {
@@ -98,11 +115,11 @@ pub struct Pattern(pub String);
 impl Pattern {
     /// True when the pattern covers the whole of `name`.
     pub fn matches(&self, name: &str) -> bool {
-        wildcard(self.0.to_ascii_lowercase().as_bytes(), lookup_name(name).to_ascii_lowercase().as_bytes())
+        wildcard(self.0.as_bytes(), lookup_name(name).as_bytes())
     }
 }
 
-/// Linear-time wildcard match: on a mismatch only the last `*` can grow.
+/// Linear-time wildcard match, ignoring case: on a mismatch only the last `*` can grow.
 fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -112,7 +129,7 @@ fn wildcard(pattern: &[u8], text: &[u8]) -> bool {
                 star = Some((p, t));
                 p += 1;
             }
-            Some(byte) if text.get(t) == Some(byte) => {
+            Some(byte) if text.get(t).is_some_and(|other| other.eq_ignore_ascii_case(byte)) => {
                 p += 1;
                 t += 1;
             }
@@ -147,6 +164,26 @@ mod tests {
             assert_eq!(&*family_of(model, &table).0, family, "{model}");
         }
         assert_eq!(family_of("mistral", &table).label(), "other");
+    }
+
+    #[test]
+    fn the_name_of_a_model_tells_its_platform() {
+        for (name, expected) in [
+            ("claude-sonnet-4-5", Some(Platform::Claude)),
+            ("us.anthropic.claude-opus-5-5", Some(Platform::Claude)),
+            ("anthropic/claude-haiku-4-5", Some(Platform::Claude)),
+            ("gemini-3.1-pro-preview", Some(Platform::Gemini)),
+            ("google/gemini-2.5-pro", Some(Platform::Gemini)),
+            ("gpt-5.5", Some(Platform::OpenAi)),
+            ("GPT-4o", Some(Platform::OpenAi)),
+            ("o3-mini", Some(Platform::OpenAi)),
+            ("codex-mini", Some(Platform::OpenAi)),
+            ("text-embedding-3-small", Some(Platform::OpenAi)),
+            ("ollama-x", None),
+            ("my-deploy", None),
+        ] {
+            assert_eq!(platform_of_model(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -266,6 +266,7 @@ macro_rules! settings {
 settings! {
     "sticky.ttl_min" sticky_ttl_min: i64 = 60, 1..=43_200, "Life of a sticky binding, in minutes";
     "sticky.renew_below_min" sticky_renew_below_min: i64 = 14, 0..=43_200, "A hit renews a binding with less than this left, in minutes";
+    "sticky.response_ttl_min" sticky_response_ttl_min: i64 = 60, 1..=43_200, "How long a follow-up finds the account of the stored answer that it names, in minutes";
     "sticky.slot_wait_ms" sticky_slot_wait_ms: i64 = 5_000, 0..=60_000, "Longest wait for a slot of the bound account, in ms";
     "queue.key_timeout_ms" queue_key_timeout_ms: i64 = 10_000, 0..=600_000, "Longest wait for a slot of the key or its owner, in ms";
     "queue.pool_timeout_ms" queue_pool_timeout_ms: i64 = 30_000, 0..=600_000, "Longest wait for a slot of the pool, in ms";
@@ -293,6 +294,9 @@ settings! {
     "refresh.lead_min" refresh_lead_min: i64 = 30, 1..=1_440, "Tokens with less than this left are refreshed in the background, in minutes";
     "refresh.max_parallel" refresh_max_parallel: u32 = 4, 1..=64, "Background refreshes at once per account kind";
     "health.regen_per_5min" health_regen_per_5min: i64 = 5, 0..=100, "Health regained per idle five minutes";
+    "health_check.enabled" health_check_enabled: bool = false, 0..=1, "Test every account at intervals, by a call that costs nothing";
+    "health_check.interval_min" health_check_interval_min: i64 = 5, 1..=1_440, "Time between scheduled tests of an account, in minutes";
+    "health_check.error_threshold" health_check_error_threshold: u32 = 5, 1..=100, "Scheduled tests in a row that the vendor refuses until the account is in error";
     "cache.on_failure" cache_on_failure: OnFailure = OnFailure::Local, 0..=0, "local or closed: what limits do without the cache";
     "accounts.oauth_enabled" oauth_enabled: bool = false, 0..=1, "Allow accounts that use a vendor subscription by OAuth";
     "billing.global_rate_ppm" global_rate_ppm: i64 = 1_000_000, 0..=10_000_000, "Multiplier of every charge, in ppm";

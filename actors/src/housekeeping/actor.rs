@@ -14,6 +14,9 @@ use crate::settings::SharedSettings;
 /// Takes the decision records worth keeping out of the scheduler: request id and JSON line of each.
 pub type TakeKept = Arc<dyn Fn() -> PortFuture<Vec<(String, String)>> + Send + Sync>;
 
+/// Tests every account that can be tested at no cost; gives how many were.
+pub type TestAccounts = Arc<dyn Fn() -> PortFuture<u64> + Send + Sync>;
+
 /// What the housekeeping actor needs; kept by its supervisor.
 #[derive(Clone)]
 pub struct HousekeepingDeps {
@@ -25,6 +28,8 @@ pub struct HousekeepingDeps {
     pub chores: Arc<dyn Chores>,
     /// The scheduler's records.
     pub take_kept: TakeKept,
+    /// Tests every account.
+    pub test_accounts: TestAccounts,
     /// Survives the actor.
     pub book: Kept<JobBook>,
 }
@@ -45,12 +50,18 @@ impl HousekeepingActor {
         match job {
             Job::Sweep => chores.sweep(self.deps.settings.load_full()),
             Job::KeepDecisions => keep_decisions((self.deps.take_kept)(), chores),
+            Job::TestAccounts => {
+                let tests = (self.deps.test_accounts)();
+                Box::pin(async move { Ok(tests.await) })
+            }
             Job::Heartbeat => Box::pin(async move { chores.heartbeat().await.map(|()| 1) }),
         }
     }
 
     fn run(&mut self, job: Job, ctx: &mut Context<Self>) {
-        if self.deps.book.with(|book| book.on_due(job)) {
+        let last = self.deps.book.with(|book| book.runs(job)).last_success;
+        let wanted = job.is_wanted(self.deps.clock.now(), &self.deps.settings.load(), last);
+        if wanted && self.deps.book.with(|book| book.on_due(job)) {
             let work = self.work(job).into_actor(self);
             ctx.spawn(work.map(move |result, _, ctx| ctx.notify(JobFinished { job, result })));
         }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::time::Timestamp;
+use crate::domain::settings::Settings;
+use crate::domain::time::{MINUTE, Timestamp};
 use crate::ports::PortError;
 
 /// A periodic job.
@@ -14,11 +15,13 @@ pub enum Job {
     KeepDecisions,
     /// Beats this instance's heart.
     Heartbeat,
+    /// Tests the accounts, when that is wanted.
+    TestAccounts,
 }
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 3] = [Self::Sweep, Self::KeepDecisions, Self::Heartbeat];
+    pub const ALL: [Self; 4] = [Self::Sweep, Self::KeepDecisions, Self::Heartbeat, Self::TestAccounts];
 
     /// The name in metrics and the management API.
     pub const fn as_str(self) -> &'static str {
@@ -26,14 +29,26 @@ impl Job {
             Self::Sweep => "sweep",
             Self::KeepDecisions => "keep_decisions",
             Self::Heartbeat => "heartbeat",
+            Self::TestAccounts => "test_accounts",
         }
     }
 
-    /// How often it runs. An instance whose heart has not beaten for 30 s is dead, so two beats may be lost.
+    /// How often it runs, or, for what has an interval of its own, how often that is looked at. An instance whose heart has not beaten for 30 s is dead, so two beats may be lost.
     pub const fn interval(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(3_600),
-            Self::KeepDecisions | Self::Heartbeat => Duration::from_secs(10),
+            Self::KeepDecisions | Self::Heartbeat | Self::TestAccounts => Duration::from_secs(10),
+        }
+    }
+
+    /// True when the settings want it to run, given when it last did.
+    pub(super) fn is_wanted(self, now: Timestamp, settings: &Settings, last: Option<Timestamp>) -> bool {
+        match self {
+            Self::Sweep | Self::KeepDecisions | Self::Heartbeat => true,
+            Self::TestAccounts => {
+                let interval = settings.health_check_interval_min.saturating_mul(MINUTE);
+                settings.health_check_enabled && last.is_none_or(|last| now.since(last) >= interval)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs periodic work: retention, kept decisions, the heartbeat.
+//! Runs periodic work: retention, kept decisions, the heartbeat, scheduled tests of accounts.
 //!
 //! *Owns* timers and the record of each job's runs. *Hears* its timers and [`messages::JobFinished`]. *Tells* the
 //! [`Chores`](crate::ports::Chores) port. *Never* decides what a job does. A job that is still running is not started again.
@@ -10,7 +10,7 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
-pub use actor::{HousekeepingActor, HousekeepingDeps, TakeKept};
+pub use actor::{HousekeepingActor, HousekeepingDeps, TakeKept, TestAccounts};
 pub use job::{Job, JobBook, JobRuns};
 
 use crate::handle::Mailbox;

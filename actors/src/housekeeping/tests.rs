@@ -62,6 +62,7 @@ fn start(chores: &Fake) -> (HousekeepingHandle, HousekeepingDeps) {
         settings: SharedSettings::default(),
         chores: Arc::new(chores.clone()),
         take_kept: Arc::new(move || Box::pin(std::future::ready(one()))),
+        test_accounts: Arc::new(|| Box::pin(std::future::ready(3))),
         book: Kept::new(JobBook::default()),
     };
     let mailbox = Mailbox::default();

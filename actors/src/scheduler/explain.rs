@@ -14,7 +14,7 @@ use crate::domain::route::{SessionHash, StickyResult};
 use crate::domain::time::Timestamp;
 
 use super::headroom::DimensionScore;
-use super::rank::Candidate;
+use super::rank::{Candidate, RankKey};
 use super::stats::Outcome;
 
 /// Records kept in memory.
@@ -137,9 +137,10 @@ impl Serialize for Listed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut order: Vec<&Candidate> = self.0.candidates.iter().collect();
         order.sort_by_key(|c| (Reverse(c.key()), c.account));
+        let chosen = self.0.chosen.and_then(|chosen| order.iter().find(|c| c.account == chosen)?.key());
         let mut list = serializer.serialize_seq(Some(order.len()))?;
         for candidate in order {
-            list.serialize_element(&One { candidate, dims: &self.0.dims })?;
+            list.serialize_element(&One { candidate, dims: &self.0.dims, chosen })?;
         }
         list.end()
     }
@@ -148,6 +149,8 @@ impl Serialize for Listed<'_> {
 struct One<'a> {
     candidate: &'a Candidate,
     dims: &'a [(AccountId, DimensionScore)],
+    /// The rank of the account that was chosen.
+    chosen: Option<RankKey>,
 }
 
 impl Serialize for One<'_> {
@@ -167,7 +170,7 @@ impl Serialize for One<'_> {
         let mut dims: Vec<&DimensionScore> =
             self.dims.iter().filter(|(account, _)| *account == c.account).map(|(_, score)| score).collect();
         dims.sort_by_key(|score| score.d);
-        let mut one = serializer.serialize_struct("Candidate", if dims.is_empty() { 8 } else { 9 })?;
+        let mut one = serializer.serialize_struct("Candidate", 12)?;
         one.serialize_field("account_id", &c.account)?;
         one.serialize_field("tier", &[c.tier.0, c.tier.1])?;
         one.serialize_field("eligible", &true)?;
@@ -178,6 +181,18 @@ impl Serialize for One<'_> {
         one.serialize_field("last_assigned_seq", &c.last_assigned_seq)?;
         if !dims.is_empty() {
             one.serialize_field("dims", &dims)?;
+        }
+        // What ranks before any number is told where it is not the ordinary case.
+        if !c.native {
+            one.serialize_field("translated", &true)?;
+        }
+        if c.floor {
+            one.serialize_field("pool_floor", &true)?;
+        }
+        if let (Some(own), Some(chosen)) = (c.key(), &self.chosen)
+            && own < *chosen
+        {
+            one.serialize_field("behind_by", own.falls_behind_by(chosen))?;
         }
         one.end()
     }

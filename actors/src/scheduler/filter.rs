@@ -138,7 +138,7 @@ pub(super) fn routing(member: &Member, ask: &Ask<'_>) -> Option<Exclusion> {
     }
     match ask.reach {
         Reach::Account(_) if !bound => return Some(Exclusion::NotBound),
-        Reach::Group(_) if !bound => return Some(Exclusion::GroupMismatch),
+        reach if member.group_priority(reach, &ask.request.model).is_none() => return Some(Exclusion::GroupMismatch),
         _ => {}
     }
     let missing = ask.request.key.account_tags.iter().any(|tag| !spec.tags.contains(tag));

@@ -31,6 +31,7 @@ impl State {
     pub(super) fn simulate(&mut self, turn: &Turn<'_>, request: RouteRequest) -> DecisionRecord {
         let mut pending = Pending::new(request, None, turn);
         pending.session_wait_over = true;
+        pending.complete = true;
         let found = self.look(turn, &mut pending);
         let choice = found.survey.choice();
         let waits = pending.request.may_wait && found.survey.momentary().next().is_some();

@@ -114,6 +114,8 @@ pub(super) struct Pending {
     pub(super) unaffordable: Vec<AccountId>,
     /// Accounts that refused although their views let it pass, and until when that is remembered.
     pub(super) refused: Vec<(AccountId, Timestamp)>,
+    /// Only an explanation is wanted: every account is looked at and listed.
+    pub(super) complete: bool,
     /// The decision under way.
     pub(super) record: Option<Box<DecisionRecord>>,
     /// What waits for the shared store.
@@ -145,6 +147,7 @@ impl Pending {
             drawn: false,
             unaffordable: Vec::new(),
             refused: Vec::new(),
+            complete: false,
             record: None,
             confirming: None,
             confirmed: false,

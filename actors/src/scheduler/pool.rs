@@ -13,6 +13,9 @@ use super::filter::Reach;
 /// Model names whose support is remembered per account; a pool is asked for a handful of models.
 const REMEMBERED_MODELS: usize = 16;
 
+/// Priority of virtual group 0.
+const UNGROUPED: i32 = -1;
+
 /// One account.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -56,15 +59,30 @@ impl Member {
         serves
     }
 
+    /// The rank of the group through which the account serves a model; `None` when no group lets it. Accounts without a group
+    /// are in virtual group 0, whose priority is -1 and which keeps no model from anyone.
+    pub(super) fn group_priority(&self, reach: Reach, model: &str) -> Option<i32> {
+        let spec = &self.view.spec;
+        let ways = || spec.groups.iter().filter(|m| m.admits(spec, model)).map(|m| m.priority);
+        match reach {
+            Reach::Group(id) => {
+                spec.groups.iter().find(|m| m.group == id).filter(|m| m.admits(spec, model)).map(|m| m.priority)
+            }
+            Reach::Pool if spec.groups.is_empty() => Some(UNGROUPED),
+            Reach::Pool => ways().max(),
+            Reach::Account(_) => Some(ways().max().unwrap_or(UNGROUPED)),
+        }
+    }
+
     /// Group priority, then account priority: candidates of a higher tier come first (§5 rule 3).
-    pub(super) fn tier(&self, reach: Reach) -> (i32, i32) {
-        let groups = &self.view.spec.groups;
-        let group = match reach {
-            Reach::Group(id) => groups.iter().find(|m| m.group == id).map(|m| m.priority),
-            Reach::Pool | Reach::Account(_) => groups.iter().map(|m| m.priority).max(),
-        };
-        // Accounts without a group are in virtual group 0, whose priority is -1.
-        (group.unwrap_or(-1), self.view.spec.priority)
+    pub(super) fn tier(&self, reach: Reach, model: &str) -> (i32, i32) {
+        (self.group_priority(reach, model).unwrap_or(UNGROUPED), self.view.spec.priority)
+    }
+
+    /// The highest tier that the account can have for any model.
+    pub(super) fn highest_tier(&self) -> (i32, i32) {
+        let spec = &self.view.spec;
+        (spec.groups.iter().map(|m| m.priority).max().unwrap_or(UNGROUPED), spec.priority)
     }
 }
 

@@ -28,6 +28,23 @@ pub(super) struct RankKey {
     pub(super) id: Reverse<AccountId>,
 }
 
+impl RankKey {
+    /// The first thing in which a lower rank falls behind a higher one.
+    pub(super) fn falls_behind_by(&self, higher: &Self) -> &'static str {
+        let steps = [
+            (self.regular == higher.regular, "pool_floor"),
+            (self.native == higher.native, "translation"),
+            (self.tier.0 == higher.tier.0, "group_priority"),
+            (self.tier.1 == higher.tier.1, "priority"),
+            (self.probe == higher.probe, "probe"),
+            (self.headroom == higher.headroom, "headroom"),
+            (self.weight == higher.weight, "weight"),
+            (self.seq == higher.seq, "assigned_later"),
+        ];
+        steps.into_iter().find(|(same, _)| !same).map_or("id", |(_, word)| word)
+    }
+}
+
 /// One account as one decision saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -180,7 +197,7 @@ pub(super) fn evaluate(member: &Member, ask: &Ask<'_>) -> Candidate {
     };
     Candidate {
         account: member.id(),
-        tier: member.tier(ask.reach),
+        tier: member.tier(ask.reach, &ask.request.model),
         headroom,
         excluded,
         health: member.view.health,

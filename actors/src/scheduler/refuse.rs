@@ -139,10 +139,11 @@ impl State {
         let dims = self.details(turn, pending, &found);
         let request = &pending.request;
         let Survey { mut candidates, skipped, .. } = found.survey;
-        let unlisted = skipped + candidates.len().saturating_sub(CANDIDATES);
-        if candidates.len() > CANDIDATES {
+        let listed = if pending.complete { usize::MAX } else { CANDIDATES };
+        let unlisted = skipped + candidates.len().saturating_sub(listed);
+        if candidates.len() > listed {
             candidates.sort_by_key(|c| std::cmp::Reverse(c.key()));
-            candidates.truncate(CANDIDATES);
+            candidates.truncate(listed);
             candidates.shrink_to_fit();
         }
         DecisionRecord {

@@ -142,7 +142,8 @@ impl Selector<'_> {
 
     fn best_leaving(&mut self, pending: &Pending, reach: Reach, strict: bool, leaving: Option<AccountId>) -> Found {
         let ask = Ask { leaving, ..pending.ask(self.turn, reach) };
-        let survey = shortlist::pick(self.pool, &ask).unwrap_or_else(|| survey(self.pool, &ask));
+        let short = if pending.complete { None } else { shortlist::pick(self.pool, &ask) };
+        let survey = short.unwrap_or_else(|| survey(self.pool, &ask));
         Found::new(survey, reach, strict)
     }
 

@@ -65,7 +65,7 @@ impl Bound {
         let ceiling = RankKey {
             regular: true,
             native: true,
-            tier: member.tier(Reach::Pool),
+            tier: member.highest_tier(),
             probe: false,
             headroom: headroom(&member.view, &ahead).ppm,
             weight: spec.weight,

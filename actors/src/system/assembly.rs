@@ -7,21 +7,22 @@ use actix::{Actor, Context};
 use tokio::sync::mpsc;
 
 use super::{Engine, EngineConfig, Ports};
-use crate::account::AccountsHandle;
 use crate::account::audience::Audience;
 use crate::account::directory::Directory;
 use crate::account::messages::{Acquire, Announce};
 use crate::account::view::AccountView;
+use crate::account::{AccountsHandle, checkup};
 use crate::billing::{BillingActor, BillingDeps, BillingHandle};
 use crate::clock::Clock;
 use crate::domain::id::AccountId;
 use crate::fleet::{FleetActor, FleetDeps, FleetHandle, Share};
 use crate::guard::LeaseEnded;
 use crate::handle::Mailbox;
-use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandle, TakeKept};
+use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandle, TakeKept, TestAccounts};
 use crate::kept::Kept;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
+use crate::ports::Vendor;
 use crate::published::Actors;
 use crate::scheduler::messages::{AccountGone, AccountRestarted, AcquireDecided, ViewChanged};
 use crate::scheduler::{AccountMail, MAILBOX_EXPECTED, SchedulerActor, SchedulerDeps, SchedulerHandle};
@@ -159,11 +160,13 @@ pub(super) fn wire(
     };
     singletons.start(Singleton::Scheduler, starter(&boxes.scheduler, move || SchedulerActor::new(deps.clone())));
     let scheduler = SchedulerHandle::new(boxes.scheduler.clone());
+    let accounts = AccountsHandle { directory: Arc::clone(directory), orders: orders.clone() };
     let deps = HousekeepingDeps {
         clock: clock.clone(),
         settings: Arc::clone(settings),
         chores: Arc::clone(&ports.chores),
         take_kept: take_kept(scheduler.clone()),
+        test_accounts: test_accounts(accounts.clone(), Arc::clone(&ports.vendor)),
         book: book.clone(),
     };
     let housekeeper = starter(&boxes.housekeeping, move || HousekeepingActor::new(deps.clone()));
@@ -171,7 +174,7 @@ pub(super) fn wire(
 
     let engine = Engine {
         scheduler,
-        accounts: AccountsHandle { directory: Arc::clone(directory), orders: orders.clone() },
+        accounts,
         billing: BillingHandle::new(boxes.billing.clone(), ledger),
         usage: UsageHandle::new(boxes.usage.clone(), queue, clock.clone()),
         settings: SettingsHandle::new(boxes.settings.clone(), Arc::clone(settings)),
@@ -227,4 +230,8 @@ fn take_kept(scheduler: SchedulerHandle) -> TakeKept {
             records.iter().filter_map(line).collect()
         })
     })
+}
+
+fn test_accounts(accounts: AccountsHandle, vendor: Arc<dyn Vendor>) -> TestAccounts {
+    Arc::new(move || Box::pin(checkup::round(accounts.clone(), Arc::clone(&vendor))))
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ports::ready;
 use crate::clock::Clock;
 use crate::domain::account::AccountSpec;
 use crate::domain::credential::{Credential, Secret};
@@ -25,6 +24,9 @@ struct Script {
     exchanges: u32,
     reuses: u32,
     probed: u32,
+    probe_delay: Duration,
+    /// Probes under way, now and at most.
+    probing: (u32, u32),
     life_ms: i64,
 }
 
@@ -46,6 +48,8 @@ impl FakeVendor {
             exchanges: 0,
             reuses: 0,
             probed: 0,
+            probe_delay: Duration::ZERO,
+            probing: (0, 0),
             life_ms: 8 * HOUR,
         })))
     }
@@ -53,6 +57,16 @@ impl FakeVendor {
     /// How long each exchange takes.
     pub fn set_delay(&self, delay: Duration) {
         self.script().delay = delay;
+    }
+
+    /// How long each probe takes.
+    pub fn set_probe_delay(&self, delay: Duration) {
+        self.script().probe_delay = delay;
+    }
+
+    /// Probes that were under way at the same time, at most.
+    pub fn probed_at_once(&self) -> u32 {
+        self.script().probing.1
     }
 
     /// The next exchanges fail so.
@@ -111,6 +125,15 @@ impl Script {
     }
 }
 
+/// A probe under way, also one whose asker gave up.
+struct Probing(FakeVendor);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.script().probing.0 -= 1;
+    }
+}
+
 impl Vendor for FakeVendor {
     fn refresh(&self, _: Arc<AccountSpec>, current: Arc<Credential>) -> PortFuture<Result<Credential, RefreshError>> {
         let presented = match &current.secret {
@@ -130,6 +153,14 @@ impl Vendor for FakeVendor {
     fn probe(&self, _: Arc<AccountSpec>, _: Arc<Credential>) -> PortFuture<Result<bool, PortError>> {
         let mut script = self.script();
         script.probed += 1;
-        ready(script.probes.pop_front().unwrap_or(Ok(true)))
+        script.probing.0 += 1;
+        script.probing.1 = script.probing.1.max(script.probing.0);
+        let (answer, delay) = (script.probes.pop_front().unwrap_or(Ok(true)), script.probe_delay);
+        let under_way = Probing(self.clone());
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            drop(under_way);
+            answer
+        })
     }
 }

@@ -24,7 +24,8 @@ pub fn status_and_type(condition: &str) -> (u16, &'static str) {
         | "translation_unsupported"
         | "model_not_priced"
         | "request_exceeds_limit"
-        | "invalid_account_type" => (400, "invalid_request_error"),
+        | "invalid_account_type"
+        | "previous_response_not_found" => (400, "invalid_request_error"),
         "model_not_found" | "not_found" => (404, "not_found_error"),
         "body_too_large" => (413, "request_too_large"),
         "slow_body" => (408, "invalid_request_error"),

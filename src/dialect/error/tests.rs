@@ -26,7 +26,13 @@ const TABLE: &[Row<'_>] = &[
         (403, "PERMISSION_DENIED"),
     ),
     (
-        &["bad_request", "unsupported_content", "translation_unsupported", "model_not_priced"],
+        &[
+            "bad_request",
+            "unsupported_content",
+            "translation_unsupported",
+            "model_not_priced",
+            "previous_response_not_found",
+        ],
         (400, "invalid_request_error"),
         (400, "invalid_request_error", None),
         (400, "INVALID_ARGUMENT"),

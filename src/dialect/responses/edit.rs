@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use crate::dialect::peek::text;
-use crate::dialect::spans::{Member, cuts, members, range_in};
+use crate::dialect::spans::{Member, cuts, elements, members, range_in, value_of, without};
 
 /// Fields that the vendor's plan endpoint answers with an error.
 const UNSUPPORTED: [&str; 13] = [
@@ -53,6 +54,23 @@ pub fn compact(body: &Bytes) -> Edited {
         body.give("codex.instructions_empty", "instructions", "\"\"");
         body.wrap_input();
     })
+}
+
+/// The body without `reasoning` items in its input (`thinking.strip_foreign`): only the account that made them can read them.
+/// `None` when there is none, or nothing else.
+pub fn strip_reasoning(body: &[u8]) -> Option<Vec<u8>> {
+    memmem::find(body, b"\"reasoning\"")?;
+    let body = std::str::from_utf8(body).ok()?;
+    let items = elements(value_of(&members(body)?, "input")?)?;
+    let is_thought = |item: &&str| {
+        members(item).is_some_and(|fields| value_of(&fields, "type").and_then(text).as_deref() == Some("reasoning"))
+    };
+    let keep: Vec<bool> = items.iter().map(|item| !is_thought(item)).collect();
+    if keep.iter().all(|keep| *keep) || !keep.contains(&true) {
+        return None;
+    }
+    let spans: Vec<Range<usize>> = items.iter().map(|item| range_in(body, item)).collect();
+    Some(without(body, cuts(&spans, &keep)))
 }
 
 fn edited(body: &Bytes, edit: impl FnOnce(&mut Body<'_>)) -> Edited {
@@ -252,5 +270,24 @@ mod tests {
         let odd = r#"{"stor\u0065":true,"stream":false,"stream":true,"instructions":"{","input":[]}"#;
         let expected = r#"{"stor\u0065":false,"stream":false,"stream":true,"instructions":"{","input":[]}"#;
         check(responses, odd, expected, &["codex.store_false"]);
+    }
+
+    #[test]
+    fn foreign_reasoning_goes_and_everything_else_stays_byte_for_byte() {
+        let strip = |body: &str| strip_reasoning(body.as_bytes()).map(|out| String::from_utf8(out).unwrap());
+        let body = r#"{"model":"m", "reasoning":{"effort":"low"},"input":[ {"role":"user","content":"\"reasoning\""},
+  {"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"E"} , {"type":"function_call","call_id":"c","n":1.0},
+  {"summary":[], "type" : "reasoning"}],"store":false}"#;
+        let expected = r#"{"model":"m", "reasoning":{"effort":"low"},"input":[ {"role":"user","content":"\"reasoning\""} , {"type":"function_call","call_id":"c","n":1.0}],"store":false}"#;
+        assert_eq!(strip(body).as_deref(), Some(expected));
+        for body in [
+            r#"{"input":"reasoning","reasoning":{}}"#,
+            r#"{"input":[{"type":"message","content":"\"reasoning\""}]}"#,
+            r#"{"input":[{"type":"reasoning","encrypted_content":"E"}]}"#,
+            r#"{"reasoning":{"effort":"low"}}"#,
+            "[]",
+        ] {
+            assert_eq!(strip(body), None, "{body}");
+        }
     }
 }

@@ -22,6 +22,7 @@ pub mod key_limits;
 pub mod key_usage;
 
 pub mod account_actions;
+pub mod account_tags;
 pub mod account_view;
 pub mod accounts;
 pub mod checkup;
@@ -32,6 +33,7 @@ pub mod proxies;
 
 pub mod request_logs;
 pub mod scheduler;
+pub mod simulate;
 pub mod usage_stats;
 
 pub mod audit_logs;
@@ -122,6 +124,7 @@ fn account_routes(config: &mut ServiceConfig<'_>) {
         .service(oauth::show_authorisation)
         .service(oauth::reauthorise_account)
         .service(accounts::list_accounts)
+        .service(account_tags::accounts_by_tags)
         .service(accounts::create_account)
         .service(accounts::get_account)
         .service(accounts::update_account)
@@ -156,7 +159,7 @@ fn account_routes(config: &mut ServiceConfig<'_>) {
 fn other_routes(config: &mut ServiceConfig<'_>) {
     config
         .service(scheduler::list_decisions)
-        .service(scheduler::simulate)
+        .service(simulate::simulate)
         .service(scheduler::scheduler_pool)
         .service(scheduler::scheduler_queue)
         .service(scheduler::sticky_sessions)

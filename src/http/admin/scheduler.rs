@@ -1,15 +1,11 @@
 //! `/scheduler/…` and `/sticky-sessions`: why requests went where they went.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use actix_web::web::{Data as State, Path};
-use actix_web::{delete, get, post};
-use actors::domain::account::{AccountKind, KindSet, Platform};
-use actors::domain::id::{AccountId, AttemptId, KeyId, RequestId};
-use actors::domain::model::{family_of, split_routing_prefix};
-use actors::domain::money::Nanos;
-use actors::domain::route::{Endpoint, RouteRequest, SessionHash};
-use actors::domain::time::MINUTE;
+use actix_web::{delete, get};
+use actors::domain::id::{AccountId, KeyId, RequestId};
+use actors::domain::route::SessionHash;
 use actors::scheduler::StickyFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,10 +14,9 @@ use super::AdminState;
 use super::account_view::RunTime;
 use crate::http::envelope::{Data, Empty, Envelope};
 use crate::http::error::ApiError;
-use crate::http::extract::{Admin, Auditor, Body, Params, Session};
+use crate::http::extract::{Admin, Auditor, Params, Session};
 use crate::onboarding::json::Moment;
-use crate::relay::target::platform_of_model;
-use crate::store::{accounts, decisions, keys};
+use crate::store::{accounts, decisions};
 
 /// Most records of one answer.
 const LIMIT: u32 = 200;
@@ -61,70 +56,21 @@ fn parse_request(text: &str) -> Result<RequestId, ApiError> {
 pub async fn of_request(state: &AdminState, request: Option<RequestId>, limit: u32) -> Result<Vec<Value>, ApiError> {
     let live = state.engine.scheduler.decisions(request, usize::try_from(limit).unwrap_or(1)).await;
     let live: Vec<Value> = live.iter().filter_map(|record| serde_json::to_value(&**record).ok()).collect();
-    if !live.is_empty() {
-        return Ok(live);
-    }
     let stored = match request {
         Some(request) => decisions::of_request(&state.db, &request.to_string()).await?,
-        None => decisions::recent(&state.db, i64::from(limit)).await?,
+        None if live.is_empty() => decisions::recent(&state.db, i64::from(limit)).await?,
+        None => return Ok(live),
     };
-    Ok(stored.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    let stored = stored.iter().filter_map(|text| serde_json::from_str::<Value>(text).ok());
+    Ok(merged(live.into_iter().chain(stored), limit))
 }
 
-/// A request to imagine.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Simulation {
-    /// Whose request.
-    key_id: i64,
-    /// Requested model, with routing prefix if any.
-    model: String,
-    /// Sticky hash of a session.
-    #[serde(default)]
-    session: Option<String>,
-    /// Accounts that were tried already.
-    #[serde(default)]
-    excluded: Vec<i64>,
-}
-
-/// Explains what would be decided now. Reserves nothing.
-#[utoipa::path(tag = "scheduler", security(("session" = ["auditor"])), request_body = Simulation,
-    responses((status = 200, body = Envelope<Object>)))]
-#[post("/scheduler/simulate")]
-pub async fn simulate(
-    _session: Session<Auditor>,
-    state: State<AdminState>,
-    body: Body<Simulation>,
-) -> Result<Data<Value>, ApiError> {
-    let body = body.0;
-    let key = keys::load(&state.db, KeyId(body.key_id)).await?;
-    let key = Arc::new(key.ok_or_else(|| ApiError::invalid("key_id", "names no key"))?);
-    let routed = split_routing_prefix(&body.model);
-    let forced = routed.forced.map(AccountKind::platform);
-    let session = body.session.as_deref().map(str::parse::<SessionHash>).transpose();
-    let now = state.clock.now();
-    let request = RouteRequest {
-        attempt: AttemptId { request: super::new_request_id(now), number: 1 },
-        platform: forced.or_else(|| platform_of_model(routed.name)).unwrap_or(Platform::Claude),
-        forced: routed.forced,
-        kinds: KindSet::ALL,
-        native: KindSet::ALL,
-        only: None,
-        endpoint: Endpoint::Generate,
-        family: family_of(routed.name, &state.engine.settings.current().families),
-        model: Arc::from(routed.name),
-        key,
-        admission: None,
-        session: session.map_err(|_| ApiError::invalid("session", "is not a sticky hash"))?,
-        tokens_estimate: 0,
-        cost_estimate: Nanos::ZERO,
-        excluded: body.excluded.into_iter().map(AccountId).collect(),
-        may_wait: false,
-        deadline: now.plus(MINUTE),
-    };
-    let record = state.engine.scheduler.simulate(request).await;
-    let record = record.ok_or_else(|| ApiError::unavailable(&"the scheduler is being rebuilt"))?;
-    Ok(Data::ok(serde_json::to_value(record).map_err(|e| ApiError::internal(&e))?))
+/// Each decision once, newest first: some attempts of a request may have left memory, and others not yet be stored. Ids of
+/// decisions sort by time.
+fn merged(records: impl Iterator<Item = Value>, limit: u32) -> Vec<Value> {
+    let by_id = records.filter_map(|record| Some((record["decision_id"].as_str()?.to_owned(), record)));
+    let by_id: BTreeMap<String, Value> = by_id.collect();
+    by_id.into_values().rev().take(usize::try_from(limit).unwrap_or(1)).collect()
 }
 
 /// An account as the scheduler sees it.

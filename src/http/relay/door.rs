@@ -74,15 +74,8 @@ impl Door {
         let settings = self.relay.settings();
         access::check_client(&self.relay, &key, &call, self.http.headers(), &settings)?;
         let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
-        let request = RelayRequest::parse(
-            self.arrival,
-            key,
-            self.http.clone(),
-            body,
-            call,
-            &settings,
-            &self.relay.shared().owners,
-        )?;
+        let mut request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, call, &settings)?;
+        request.find_owner(&self.relay.shared().owners, &settings).await?;
         access::check_client_body(&self.relay, &request, &settings)?;
         Ok((place, request))
     }

@@ -6,7 +6,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::route::Endpoint;
 
 use super::door::{self, Door};
-use super::path::{Call, Pool};
 use super::render;
 use crate::relay::attempt::serve;
 use crate::relay::call::seconds;
@@ -15,22 +14,8 @@ use crate::relay::pending::{Pending, Serving};
 use crate::relay::{CallTarget, RelayError};
 
 /// Answers a call.
-pub async fn call(call: Call<'_>, http: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let (route, target) = (call.route, target(call));
-    door::open(route, target.client, http, async |door| answer(door, payload, target).await).await
-}
-
-fn target(call: Call<'_>) -> CallTarget {
-    CallTarget {
-        client: call.client,
-        endpoint: call.endpoint,
-        model: call.model.map(std::borrow::Cow::into_owned),
-        stream: call.stream,
-        platform: call.pool.platform(),
-        fixed: !matches!(call.pool, Pool::ByModel(_)),
-        kinds: call.pool.kinds(),
-        tail: call.tail.into_owned(),
-    }
+pub async fn call(call: CallTarget, http: HttpRequest, payload: web::Payload) -> HttpResponse {
+    door::open(call.route, call.client, http, async |door| answer(door, payload, call).await).await
 }
 
 async fn answer(door: &Door, payload: web::Payload, target: CallTarget) -> Result<HttpResponse, RelayError> {

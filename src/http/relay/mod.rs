@@ -16,8 +16,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::domain::route::Endpoint;
 
 use crate::dialect::{Dialect, Surface};
-use crate::relay::{Relay, RelayError};
-use path::{Call, NoTarget, Target};
+use crate::relay::{CallTarget, Relay, RelayError};
+use path::{NoTarget, Target};
 
 /// Adds the relay routes. The application data must hold this worker's [`Relay`]. Every path that no other route takes is
 /// read as a relay path, so that aliases and odd spellings need no route each.
@@ -58,7 +58,7 @@ async fn dispatch(http: HttpRequest, payload: web::Payload) -> HttpResponse {
 }
 
 /// The methods of a call: POST, and for what only reads or deletes, those of its own.
-fn takes(call: &Call<'_>, http: &HttpRequest) -> bool {
+fn takes(call: &CallTarget, http: &HttpRequest) -> bool {
     let method = http.method();
     match call.endpoint {
         Endpoint::Stored => match call.tail.rsplit('/').next() {

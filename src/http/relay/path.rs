@@ -7,12 +7,14 @@ use actors::domain::account::{AccountKind, KindSet, Platform};
 use actors::domain::route::Endpoint;
 
 use crate::dialect::{Dialect, Surface, Wire};
+use crate::relay::CallTarget;
+use crate::relay::target::Pool;
 
 /// A relay route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target<'a> {
     /// A call of an upstream.
-    Call(Call<'a>),
+    Call(CallTarget),
     /// List models; the shape, where the path decides it.
     Models(Option<Dialect>),
     /// One model.
@@ -29,53 +31,6 @@ pub enum Target<'a> {
     Hello,
     /// Client telemetry: accepted unread, never stored.
     EventBatch,
-}
-
-/// A call of an upstream, as far as the path tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call<'a> {
-    /// Route template, for request rows and metrics.
-    pub route: &'static str,
-    /// What the client speaks.
-    pub client: Surface,
-    /// What is asked for.
-    pub endpoint: Endpoint,
-    /// Model in the path.
-    pub model: Option<Cow<'a, str>>,
-    /// Streaming, where the path says it.
-    pub stream: Option<bool>,
-    /// The pool.
-    pub pool: Pool,
-    /// The path behind base path and API version, for upstreams that take it over.
-    pub tail: Cow<'a, str>,
-}
-
-/// Which pool a route leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pool {
-    /// The model decides; this one when it says nothing.
-    ByModel(Platform),
-    /// This one, whatever the model.
-    Fixed(Platform),
-    /// This one, and only these kinds of account.
-    Only(Platform, KindSet),
-}
-
-impl Pool {
-    /// The platform when the model does not decide.
-    pub const fn platform(self) -> Platform {
-        match self {
-            Self::ByModel(platform) | Self::Fixed(platform) | Self::Only(platform, _) => platform,
-        }
-    }
-
-    /// The kinds that the route allows.
-    pub const fn kinds(self) -> KindSet {
-        match self {
-            Self::ByModel(_) | Self::Fixed(_) => KindSet::ALL,
-            Self::Only(_, kinds) => kinds,
-        }
-    }
 }
 
 /// Why a path leads nowhere.
@@ -164,7 +119,7 @@ fn anthropic<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
     let shape = alone.then_some(Dialect::Anthropic);
     match *rest {
         ["messages"] => Some(anthropic_message("/v1/messages", Pool::ByModel(Platform::Claude))),
-        ["messages", "count_tokens"] => Some(Target::Call(Call {
+        ["messages", "count_tokens"] => Some(Target::Call(CallTarget {
             endpoint: Endpoint::CountTokens,
             ..call(
                 "/v1/messages/count_tokens",
@@ -186,7 +141,8 @@ fn anthropic<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
 fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>> {
     let shape = alone.then_some(Dialect::Chat);
     let pool = Pool::ByModel(Platform::OpenAi);
-    let raw = |route, endpoint, tail| Some(Target::Call(Call { endpoint, ..call(route, Dialect::Chat, pool, tail) }));
+    let raw =
+        |route, endpoint, tail| Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Chat, pool, tail) }));
     match *rest {
         // claude-relay-service served Claude here, whatever the model.
         ["chat", "completions"] if of_api => Some(chat("/v1/chat/completions", Pool::ByModel(Platform::Claude))),
@@ -208,15 +164,16 @@ fn openai<'a>(rest: &[&'a str], alone: bool, of_api: bool) -> Option<Target<'a>>
 }
 
 fn responses<'a>(rest: &[&'a str], pool: Pool) -> Option<Target<'a>> {
-    let of =
-        |route, endpoint, tail| Some(Target::Call(Call { endpoint, ..call(route, Dialect::Responses, pool, tail) }));
+    let of = |route, endpoint, tail| {
+        Some(Target::Call(CallTarget { endpoint, ..call(route, Dialect::Responses, pool, tail) }))
+    };
     match *rest {
         [] => of("/v1/responses", Endpoint::Generate, "/responses"),
         ["compact"] => of("/v1/responses/compact", Endpoint::Compact, "/responses/compact"),
-        [id] | [id, "cancel" | "input_items"] => Some(Target::Call(Call {
+        [id] | [id, "cancel" | "input_items"] => Some(Target::Call(CallTarget {
             endpoint: Endpoint::Stored,
             tail: Cow::Owned(format!("/responses/{}", rest.join("/"))),
-            model: Some(Cow::Borrowed(id)),
+            model: Some((*id).to_owned()),
             ..call("/v1/responses/{id}", Dialect::Responses, pool, "")
         })),
         _ => None,
@@ -228,7 +185,7 @@ fn google<'a>(rest: &[&'a str], alone: bool) -> Option<Target<'a>> {
     let shape = Some(Dialect::Gemini);
     match *rest {
         [verb] if verb.starts_with("v1internal:") => assist(verb.strip_prefix("v1internal:")?),
-        ["v1internal", ref operation @ ..] if !operation.is_empty() => Some(Target::Call(Call {
+        ["v1internal", ref operation @ ..] if !operation.is_empty() => Some(Target::Call(CallTarget {
             tail: Cow::Owned(format!("/{}", operation.join("/"))),
             ..assist_call(Endpoint::Assist, "")
         })),
@@ -257,9 +214,9 @@ fn model_verb<'a>(version: &str, name: &[&'a str], alone: bool) -> Option<Target
         // claude-relay-service takes Code Assist's verbs here too.
         _ => return assist(verb),
     };
-    Some(Target::Call(Call {
+    Some(Target::Call(CallTarget {
         endpoint,
-        model: Some(Cow::Owned(model.to_owned())),
+        model: Some(model.to_owned()),
         stream: Some(stream),
         tail: Cow::Owned(format!("/{version}/models/{model}:{verb}")),
         ..call(route, Dialect::Gemini, pool, "")
@@ -282,12 +239,12 @@ fn assist(verb: &str) -> Option<Target<'static>> {
         "recordCodeAssistMetrics" => return Some(Target::EventBatch),
         _ => return None,
     };
-    Some(Target::Call(Call { stream, ..assist_call(endpoint, tail) }))
+    Some(Target::Call(CallTarget { stream, ..assist_call(endpoint, tail) }))
 }
 
-fn assist_call(endpoint: Endpoint, tail: &'static str) -> Call<'static> {
+fn assist_call(endpoint: Endpoint, tail: &'static str) -> CallTarget {
     let client = Surface { dialect: Dialect::Gemini, wire: Wire::CodeAssist };
-    Call { client, endpoint, ..call("/v1internal", Dialect::Gemini, CODE_ASSIST, tail) }
+    CallTarget { client, endpoint, ..call("/v1internal", Dialect::Gemini, CODE_ASSIST, tail) }
 }
 
 fn droid<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
@@ -308,7 +265,7 @@ fn azure<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
     match without_version(rest) {
         ["chat", "completions"] => Some(chat("/azure/chat/completions", AZURE)),
         ["responses"] => Some(Target::Call(call("/azure/responses", Dialect::Responses, AZURE, "/responses"))),
-        ["embeddings"] => Some(Target::Call(Call {
+        ["embeddings"] => Some(Target::Call(CallTarget {
             endpoint: Endpoint::Embed,
             ..call("/azure/embeddings", Dialect::Chat, AZURE, "/embeddings")
         })),
@@ -331,7 +288,11 @@ fn deployment<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
         }
         _ => return None,
     };
-    Some(Target::Call(Call { endpoint, model: Some(decoded(name)), ..call(route, Dialect::Chat, pool, tail) }))
+    Some(Target::Call(CallTarget {
+        endpoint,
+        model: Some(decoded(name).into_owned()),
+        ..call(route, Dialect::Chat, pool, tail)
+    }))
 }
 
 fn chatgpt<'a>(rest: &[&'a str]) -> Option<Target<'a>> {
@@ -370,10 +331,10 @@ fn bedrock<'a>(model: &[&'a str], verb: &str) -> Option<Target<'a>> {
         _ => return None,
     };
     let model = match *model {
-        [one] => decoded(one),
-        _ => Cow::Owned(decoded(&model.join("/")).into_owned()),
+        [one] => decoded(one).into_owned(),
+        _ => decoded(&model.join("/")).into_owned(),
     };
-    Some(Target::Call(Call {
+    Some(Target::Call(CallTarget {
         client: Surface { dialect, wire: Wire::Bedrock },
         endpoint,
         model: Some(model),
@@ -391,8 +352,8 @@ fn chat<'a>(route: &'static str, pool: Pool) -> Target<'a> {
 }
 
 /// A call that makes an answer, in a plain dialect.
-fn call<'a>(route: &'static str, dialect: Dialect, pool: Pool, tail: &'static str) -> Call<'a> {
-    Call {
+fn call(route: &'static str, dialect: Dialect, pool: Pool, tail: &'static str) -> CallTarget {
+    CallTarget {
         route,
         client: Surface::plain(dialect),
         endpoint: Endpoint::Generate,

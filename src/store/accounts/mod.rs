@@ -152,7 +152,7 @@ pub async fn load(db: &Db, vault: &dyn Vault, id: AccountId) -> Result<Option<St
 
 fn stored(
     found: &Row,
-    groups: Vec<actors::domain::account::Membership>,
+    groups: Vec<actors::domain::group::Membership>,
     vault: &dyn Vault,
 ) -> Result<StoredAccount, StoreError> {
     let row = row::read(found, groups)?;

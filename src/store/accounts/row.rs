@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use actors::domain::account::{AccountKind, AccountSpec, AccountStatus, ErrorRule, Membership, Visibility};
+use actors::domain::account::{AccountKind, AccountSpec, AccountStatus, ErrorRule, Visibility};
+use actors::domain::group::Membership;
 use actors::domain::id::{AccountId, GroupId, ProxyId};
 use actors::domain::model::Pattern;
 use actors::domain::money::{Nanos, PPM};

@@ -5,7 +5,7 @@ use actors::domain::account::AccountSpec;
 use bytes::Bytes;
 
 use super::{Inbound, Outbound, PrepareError, edits};
-use crate::dialect::{Dialect, Surface, edit};
+use crate::dialect::{Dialect, Surface};
 
 pub(super) mod auth;
 pub(super) mod classify;
@@ -56,14 +56,8 @@ pub(super) fn prepare(
 
 /// The body with the named edits that Anthropic's dialect knows; shares the client's bytes when none applied.
 pub(super) fn edited(call: &Inbound<'_>, account: &AccountSpec, applied: &mut Vec<&'static str>) -> Bytes {
-    let mut body = edits::map_model(call, &called(account, call.model), applied);
-    if call.strip_thinking
-        && let Some(stripped) = edit::strip_thinking(&body)
-    {
-        body = Bytes::from(stripped);
-        applied.push("thinking.strip_foreign");
-    }
-    body
+    let body = edits::map_model(call, &called(account, call.model), applied);
+    edits::strip_foreign(call, body, applied)
 }
 
 #[cfg(test)]

@@ -21,9 +21,10 @@ pub(super) fn edited(
     if let Place::Resource(_) = place {
         let Some(deployment) = deployment else { return (call.body.clone(), applied) };
         let body = edits::rename(call, deployment, "azure.model_to_deployment", &mut applied);
-        return (body, applied);
+        return (edits::strip_foreign(call, body, &mut applied), applied);
     }
     let body = edits::map_model(call, deployment::upstream_model(call.model, account), &mut applied);
+    let body = edits::strip_foreign(call, body, &mut applied);
     // Versions begin with a date, so their texts compare like their dates.
     if version(account, API_VERSION) < FIRST_WITH_USAGE {
         return (body, applied);

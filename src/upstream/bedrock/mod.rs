@@ -8,8 +8,8 @@ use actors::domain::credential::Credential;
 use actors::domain::route::Endpoint;
 use bytes::Bytes;
 
-use super::{Adapter, Inbound, Outbound, PrepareError};
-use crate::dialect::{Dialect, Surface, Wire, edit, wire};
+use super::{Adapter, Inbound, Outbound, PrepareError, edits};
+use crate::dialect::{Dialect, Surface, Wire, wire};
 
 mod betas;
 mod classify;
@@ -67,18 +67,12 @@ fn region<'a>(model: &str, account: &'a AccountSpec) -> Result<&'a str, PrepareE
     if usable { Ok(region) } else { Err(PrepareError::BadOption) }
 }
 
-fn body(call: &Inbound<'_>, account: &AccountSpec, edits: &mut Vec<&'static str>) -> Bytes {
-    let mut body = call.body.clone();
-    if call.strip_thinking
-        && let Some(stripped) = edit::strip_thinking(&body)
-    {
-        body = Bytes::from(stripped);
-        edits.push("thinking.strip_foreign");
-    }
+fn body(call: &Inbound<'_>, account: &AccountSpec, applied: &mut Vec<&'static str>) -> Bytes {
+    let body = edits::strip_foreign(call, call.body.clone(), applied);
     if call.client.wire == Wire::Bedrock {
         return body;
     }
-    edits.push("bedrock.envelope");
+    applied.push("bedrock.envelope");
     let sealed = wire::request::seal(&body, &betas::envelope(call, &body, account));
     if call.endpoint == Endpoint::CountTokens { Bytes::from(wire::request::count(&sealed)) } else { sealed }
 }

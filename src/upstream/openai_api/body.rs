@@ -17,7 +17,7 @@ const INCLUDE_USAGE: &str = "chat.include_usage";
 pub(in crate::upstream) fn mapped(call: &Inbound<'_>, account: &AccountSpec) -> (Bytes, Vec<&'static str>) {
     let mut applied = Vec::new();
     let body = edits::map_model(call, account.upstream_model(call.model), &mut applied);
-    (body, applied)
+    (edits::strip_foreign(call, body, &mut applied), applied)
 }
 
 /// Asks for usage in a stream of the Chat family whose client did not: without it a stream cannot be settled exactly.

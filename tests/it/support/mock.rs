@@ -34,6 +34,8 @@ pub struct Entry {
     pub model: Option<String>,
     pub body_bytes: usize,
     pub body_sha256: String,
+    /// Tool calls of the history came with what the mock had sealed them with.
+    pub seals: Option<bool>,
     pub fault: Option<String>,
     pub usage: Option<Emitted>,
     pub events: usize,

@@ -12,11 +12,12 @@ use actors::domain::money::PPM;
 use actors::domain::time::HOUR;
 use quotalane::identity::key_text;
 use quotalane::store::accounts::{self, AccountConfig};
+use quotalane::store::groups::{self, GroupConfig};
 use quotalane::store::keys::{self, KeyConfig, KeyStatus, NewKey};
 use quotalane::store::proxies::{self, ProxyConfig, ProxyKind};
+use quotalane::store::settings;
 use quotalane::store::users::{self, Role, UserConfig, UserStatus};
 use quotalane::store::vault::Vault;
-use quotalane::store::{groups, settings};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -147,8 +148,8 @@ impl TestApp {
     pub async fn group(&self, name: &str, members: &[AccountId]) -> GroupId {
         let app = self.app();
         let now = app.engine.clock.now();
-        let id =
-            groups::create(&app.storage.db, name.to_owned(), String::new(), 1, members.to_vec(), now).await.unwrap();
+        let config = GroupConfig { name: name.to_owned(), priority: 1, ..GroupConfig::default() };
+        let id = groups::create(&app.storage.db, config, members.to_vec(), now).await.unwrap();
         for member in members {
             app.engine.accounts.reload(*member).await.unwrap();
         }

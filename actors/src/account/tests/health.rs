@@ -6,10 +6,11 @@ use crate::account::effects::{Call, Event};
 use crate::account::messages::Acquire;
 use crate::account::messages::{Probed, Tested};
 use crate::account::view::Breaker;
+use crate::domain::account::{AccountKind, AccountSpec};
 use crate::domain::time::{HOUR, MINUTE, SECOND, Timestamp};
 use crate::domain::verdict::{Judgement, Verdict};
 use crate::ports::PortError;
-use crate::testing::{START, oauth, oauth_account, report};
+use crate::testing::{START, api_key, oauth, oauth_account, report, spec};
 
 fn open_until(bench: &Bench) -> Option<Timestamp> {
     match bench.view().breaker {
@@ -169,6 +170,25 @@ fn a_half_open_oauth_account_is_probed_for_free_every_ten_seconds() {
     }
     assert_eq!(asked[1].since(asked[0]), 10 * SECOND);
     assert_eq!((open_until(&bench), bench.health()), (None, 70));
+}
+
+#[test]
+fn a_half_open_key_is_probed_for_free_too_and_its_silence_proves_nothing() {
+    let mut bench = Bench::keyed();
+    bench.attempts(&[Verdict::Overloaded; 3]);
+    bench.now = open_until(&bench).unwrap();
+    let mut answers = vec![Err(PortError("no such page".to_owned())), Ok(true), Ok(true), Ok(true)].into_iter();
+    while let Some(result) = answers.next() {
+        let fx = bench.due();
+        let [Call::Probe(generation, _)] = fx.calls[..] else { panic!("{:?}", fx.calls) };
+        bench.state.on_probed(bench.now, &bench.settings, &Probed { generation, result });
+        assert_eq!(open_until(&bench).is_some(), answers.len() > 0, "three in a row close it");
+        bench.now = bench.state.next_due(bench.now, &bench.settings);
+    }
+    let mut apart = Bench::of(AccountSpec { kind: AccountKind::Ccr, ..spec(7) }, api_key());
+    apart.attempts(&[Verdict::Overloaded; 3]);
+    apart.now = open_until(&apart).unwrap();
+    assert!(apart.due().calls.is_empty(), "what cannot be tested for free is proven by traffic alone");
 }
 
 #[test]

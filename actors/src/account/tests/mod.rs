@@ -2,6 +2,7 @@
 
 mod health;
 mod leases;
+mod settings;
 mod status;
 mod token;
 mod verdicts;

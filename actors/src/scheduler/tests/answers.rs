@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::account::view::{Breaker, CredentialState};
-use crate::domain::account::{AccountKind, Membership, Platform, Visibility};
+use crate::domain::account::{AccountKind, Platform, Visibility};
+use crate::domain::group::Membership;
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::key::{Binding, BindingTarget, KeyPolicy};
 use crate::domain::model::Pattern;
@@ -66,7 +67,7 @@ fn a_preferring_binding_uses_the_pool_when_its_target_cannot_serve() {
 
 #[test]
 fn group_priority_comes_before_account_priority() {
-    let member = |group, priority| Membership { group: GroupId(group), priority };
+    let member = |group, priority| Membership::plain(GroupId(group), priority);
     let mut world = World::new([
         view(1, |s, _| (s.priority, s.groups) = (10, vec![member(1, 5), member(2, 1)])),
         view(2, |s, _| (s.priority, s.groups) = (20, vec![member(2, 3)])),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::account::view::{AccountView, Breaker, CredentialState};
-use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Membership, Visibility};
+use crate::domain::account::{AccountKind, AccountSpec, AccountStatus, Visibility};
+use crate::domain::group::Membership;
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::key::{Binding, BindingTarget, KeyPolicy};
 use crate::domain::limit::SlidingWindow;
@@ -207,7 +208,7 @@ fn ccr_is_reached_by_prefix_or_binding_and_dedicated_accounts_by_binding() {
     assert_eq!(excluded(ccr(), to_account.clone()), None);
     let grouped = view(1, |s, _| {
         s.kind = AccountKind::Ccr;
-        s.groups = vec![Membership { group: GroupId(4), priority: 1 }];
+        s.groups = vec![Membership::plain(GroupId(4), 1)];
     });
     assert_eq!(excluded(grouped, request(1, &bound(BindingTarget::Group(GroupId(4))))), None);
     assert_eq!(excluded(view(1, |s, _| s.visibility = Visibility::Dedicated), to_account), None);

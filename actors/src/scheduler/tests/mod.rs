@@ -7,7 +7,9 @@ mod filtering;
 mod property;
 mod queueing;
 mod records;
+mod routes;
 mod scores;
+mod settings;
 mod stickiness;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

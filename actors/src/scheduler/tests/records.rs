@@ -113,3 +113,28 @@ fn a_record_names_every_account_of_a_pool_of_64_and_the_group_of_the_key() {
     assert_eq!((record.candidates.len(), record.dims.len(), record.unlisted), (64, 8, 0), "one bounded dimension each");
     assert_eq!(record.group_id, Some(GroupId(8)));
 }
+
+#[test]
+fn a_simulation_lists_a_large_pool_whole_and_says_why_each_falls_behind() {
+    let mut world = World::new((1..=100).map(|id| {
+        view(id, |s, v| match id {
+            1 => s.priority = 60,
+            2 => v.health = 40,
+            3 => s.weight = 50,
+            4 => s.enabled = false,
+            _ => (),
+        })
+    }));
+    let record = world.turn(|state, turn| state.simulate(turn, sonnet(1)));
+    let json = serde_json::to_value(&record).unwrap();
+    let candidates = json["candidates"].as_array().unwrap();
+    assert_eq!((candidates.len(), json["chosen"].clone(), json["flags"].clone()), (100, json!(1), json!([])));
+    let of = |id: i64| candidates.iter().find(|c| c["account_id"] == id).unwrap();
+    assert_eq!(of(1).get("behind_by"), None);
+    assert_eq!((&of(2)["behind_by"], &of(4)["excluded_by"]), (&json!("priority"), &json!("disabled")));
+    world.event(|state, turn| state.on_account_gone(turn, AccountId(1)));
+    let json = serde_json::to_value(world.turn(|state, turn| state.simulate(turn, sonnet(2)))).unwrap();
+    let of = |id: i64| json["candidates"].as_array().unwrap().iter().find(|c| c["account_id"] == id).unwrap();
+    assert_eq!((&json["chosen"], &of(2)["behind_by"]), (&json!(5), &json!("headroom")));
+    assert_eq!((&of(3)["behind_by"], &of(6)["behind_by"]), (&json!("weight"), &json!("id")));
+}

@@ -1,5 +1,6 @@
 //! The engine as a whole, with its real actors, over fake ports and in virtual time.
 
+mod checkups;
 mod lifecycle;
 mod panics;
 mod tokens;

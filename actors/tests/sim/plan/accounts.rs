@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use actors::domain::account::{AccountKind, AccountSpec, Membership, Visibility};
+use actors::domain::account::{AccountKind, AccountSpec, Visibility};
 use actors::domain::credential::Credential;
+use actors::domain::group::Membership;
 use actors::domain::id::GroupId;
 use actors::domain::money::Nanos;
 use actors::domain::time::{HOUR, SECOND, Timestamp};
@@ -55,7 +56,7 @@ fn account(dice: &mut Dice, id: i64, start: Timestamp, tiers: bool) -> (AccountS
 }
 
 fn groups(dice: &mut Dice) -> Vec<Membership> {
-    let member = |(group, priority): (i64, i32)| Membership { group: GroupId(group), priority };
+    let member = |(group, priority): (i64, i32)| Membership::plain(GroupId(group), priority);
     let all = [(GROUPS[0], 3), (GROUPS[1], 7)];
     all.into_iter().filter(|_| dice.chance(30)).map(member).collect()
 }

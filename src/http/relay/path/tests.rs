@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn call_of(path: &str) -> Call<'_> {
+fn call_of(path: &str) -> CallTarget {
     match target(path) {
         Ok(Target::Call(call)) => call,
         other => panic!("{path}: {other:?}"),
@@ -18,7 +18,7 @@ fn seen(path: &str) -> Seen {
         call.endpoint,
         call.client.dialect,
         call.client.wire,
-        call.model.map(Cow::into_owned),
+        call.model,
         call.stream,
         call.pool.platform(),
         call.tail.into_owned(),
