@@ -35,6 +35,7 @@ use crate::config::Config;
 use crate::http::probes::Exporter;
 use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
+use crate::identity::reseal::Reseal;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::observe::{Metrics, access};
 use crate::relay::{RelayParts, RelayShared};
@@ -212,6 +213,7 @@ pub struct Parts {
     keyring: Keyring,
     engine: Engine,
     engine_thread: EngineThread,
+    reseal: Reseal,
 }
 
 impl Parts {
@@ -241,7 +243,9 @@ impl Parts {
         late.arrive(engine.settings.clone());
         settings::apply_network(&engine.settings.current(), &rules);
         let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
-        Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread })
+        let reseal = Reseal::new(storage.db.clone(), Arc::clone(&storage.sealer), engine.clock.clone());
+        reseal.resume().await?;
+        Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread, reseal })
     }
 }
 

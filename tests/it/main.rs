@@ -21,6 +21,7 @@ mod disconnects;
 mod failover;
 mod keepalives;
 mod limits;
+mod master_key;
 mod matrix;
 mod money;
 mod mysql;

@@ -13,6 +13,7 @@ mod keyring;
 mod keys;
 mod migrations;
 mod records;
+mod sealed;
 mod settings;
 mod usage;
 mod usage_crash;

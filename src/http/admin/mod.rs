@@ -32,6 +32,7 @@ pub mod usage_stats;
 pub mod audit_logs;
 pub mod configs;
 pub mod prices;
+pub mod reencrypt;
 pub mod system;
 
 use std::sync::OnceLock;
@@ -153,6 +154,8 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
         .service(prices::end_price)
         .service(audit_logs::verify_audit_logs)
         .service(audit_logs::list_audit_logs)
+        .service(reencrypt::show_reencryption)
+        .service(reencrypt::reencrypt)
         .service(system::system_info)
         .service(system::system_health)
         .service(system::system_actors)

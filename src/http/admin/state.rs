@@ -15,6 +15,7 @@ use crate::config::SettingLayers;
 use crate::http::error::ApiError;
 use crate::identity::keyring::Keyring;
 use crate::identity::password::Passwords;
+use crate::identity::reseal::Reseal;
 use crate::identity::token::Tokens;
 use crate::journal::JournalDir;
 use crate::observe::Metrics;
@@ -40,6 +41,8 @@ pub struct AdminParts {
     pub db: Db,
     /// Seals credentials.
     pub vault: Arc<dyn Vault>,
+    /// Seals stored values anew after a change of the master key.
+    pub reseal: Reseal,
     /// The actors; their clock is ours.
     pub engine: Engine,
     /// Keys.
@@ -86,6 +89,8 @@ pub struct AdminState {
     pub db: Db,
     /// Seals credentials.
     pub vault: Arc<dyn Vault>,
+    /// Seals stored values anew after a change of the master key.
+    pub reseal: Reseal,
     /// Time.
     pub clock: Clock,
     /// Start of the process.
@@ -140,6 +145,7 @@ impl AdminState {
             clock,
             db: parts.db,
             vault: parts.vault,
+            reseal: parts.reseal,
             engine: parts.engine,
             keyring: parts.keyring,
             tokens: parts.tokens,

@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod binary;
 pub mod client;
+pub mod management;
 pub mod mock;
 pub mod pools;
 pub mod proxy;
