@@ -9,6 +9,7 @@ mod frames;
 mod recorded;
 mod support;
 
+mod audited;
 mod bindings;
 mod bodies;
 mod broken_streams;

@@ -8,6 +8,7 @@ mod servers;
 mod builders;
 
 mod accounts;
+mod audit_chain;
 mod frozen;
 mod keyring;
 mod keys;

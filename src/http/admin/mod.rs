@@ -30,6 +30,7 @@ pub mod request_logs;
 pub mod scheduler;
 pub mod usage_stats;
 
+mod audit_export;
 pub mod audit_logs;
 pub mod configs;
 pub mod prices;
@@ -152,6 +153,7 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
         .service(prices::end_price)
         .service(audit_logs::verify_audit_logs)
         .service(audit_logs::list_audit_logs)
+        .service(audit_logs::get_audit_log)
         .service(reencrypt::show_reencryption)
         .service(reencrypt::reencrypt)
         .service(system::system_info)

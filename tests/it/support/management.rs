@@ -12,13 +12,23 @@ use super::client::{Answer, Call};
 impl TestApp {
     /// A session of a new super_admin. Skips the password, which takes a second to hash.
     pub async fn super_admin(&self) -> String {
+        self.another_super_admin("chief").await
+    }
+
+    /// The same under a name of its own.
+    pub async fn another_super_admin(&self, name: &str) -> String {
+        self.session_of(name, Role::SuperAdmin).await
+    }
+
+    /// A session of a new user with a role.
+    pub async fn session_of(&self, name: &str, role: Role) -> String {
         let (db, clock) = (&self.app().storage.db, &self.app().engine.clock);
         let config = UserConfig {
             external_id: None,
-            username: "chief".to_owned(),
+            username: name.to_owned(),
             email: None,
             display_name: String::new(),
-            role: Role::SuperAdmin,
+            role,
             status: UserStatus::Active,
             max_concurrency: 0,
             rpm_limit: 0,
