@@ -20,6 +20,7 @@ pub mod checks;
 pub mod management;
 pub mod scrape;
 pub mod server;
+mod socket;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -32,6 +33,7 @@ use prometheus::Registry;
 use secrecy::ExposeSecret;
 
 use crate::config::Config;
+use crate::http::extract::spill::Spill;
 use crate::http::probes::Exporter;
 use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
@@ -162,6 +164,8 @@ impl Application {
             clock: time.clone(),
             admin: management::state(&config, &parts, &metrics, &lifecycle)?,
             trusted: management::trusted_proxies(&config)?,
+            cors: config.server.cors_origins.clone().into(),
+            spill: Data::new(Spill::new(config.journal.dir.clone())),
         };
         let main = server::main_server(listener, config.server.workers, worker)?;
         let ops = ops.map(|listener| server::ops_server(listener, probes, time, exporter)).transpose()?;

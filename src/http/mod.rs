@@ -5,4 +5,5 @@ pub mod envelope;
 pub mod error;
 pub mod extract;
 pub mod probes;
+pub mod protect;
 pub mod relay;

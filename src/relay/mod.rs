@@ -26,6 +26,7 @@ pub mod stream;
 pub mod watch;
 
 pub mod record;
+mod secrets;
 pub mod settle;
 
 pub mod count;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
 
+#[path = "../support/spellings.rs"]
+mod spellings;
 mod support;
 #[path = "../support/token_server.rs"]
 mod token_server;
@@ -11,6 +13,7 @@ mod roles;
 
 mod access;
 mod accounts;
+mod egress;
 mod keys;
 mod oauth;
 mod operations;

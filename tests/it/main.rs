@@ -20,6 +20,7 @@ mod counting;
 mod cuts;
 mod disconnects;
 mod failover;
+mod framing;
 mod keepalives;
 mod limits;
 mod master_key;

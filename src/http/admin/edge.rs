@@ -13,6 +13,7 @@ use actors::domain::id::RequestId;
 use super::{AdminState, document};
 use crate::http::envelope::wants_bare;
 use crate::http::error::{ApiError, Reason};
+use crate::http::protect::harden;
 use crate::http::relay::path::{NoTarget, target};
 use crate::observe::labels::Area;
 
@@ -40,6 +41,7 @@ pub async fn edge<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
+    harden(response.headers_mut());
     let status = response.status().as_u16();
     state.metrics.http_requests(Area::Api, status).inc();
     let taken = Duration::from_millis(u64::try_from(state.clock.now().since(begun)).unwrap_or(0));

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::path::takes_key_in_query;
 use super::render;
 use crate::dialect::Surface;
+use crate::http::extract::spill::Spill;
 use crate::http::extract::{api_key, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
@@ -59,7 +60,9 @@ impl Door {
         let place = InFlight::enter(self.relay.shared())?;
         let key = key(&self.relay, &self.http).await?;
         let settings = self.relay.settings();
-        let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
+        let spill = self.http.app_data::<web::Data<Spill>>().ok_or(RelayError::Shed)?;
+        let limit = (settings.request_max_mb as usize) << 20;
+        let body = relay_body::read(self.http.headers(), payload, limit, spill).await?;
         let request = RelayRequest::parse(
             self.arrival,
             key,
