@@ -61,9 +61,7 @@ async fn reencrypt(dry_run: bool, files: &[PathBuf], out: Output) -> Result<(), 
     }
     let uses = sealed::keys_in_use(&local.db).await?;
     let first = sealer.key_ids().next().unwrap_or_default();
-    let rows: Vec<_> = uses
-        .iter()
-        .map(|(key, values)| json!({ "key": key, "seals": key == first, "values": values }))
-        .collect();
+    let rows: Vec<_> =
+        uses.iter().map(|(key, values)| json!({ "key": key, "seals": key == first, "values": values })).collect();
     out.rows(&["key", "seals", "values"], &rows)
 }

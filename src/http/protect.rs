@@ -30,7 +30,8 @@ pub fn harden(headers: &mut HeaderMap) {
 
 /// Lets pages of these origins call; the configuration has checked their form. They need a key or a session for everything; cookies are never read.
 pub fn cors(origins: &[String]) -> Cors {
-    let open = Cors::default().allow_any_method().allow_any_header().max_age(PREFLIGHT_S).block_on_origin_mismatch(false);
+    let open =
+        Cors::default().allow_any_method().allow_any_header().max_age(PREFLIGHT_S).block_on_origin_mismatch(false);
     let open = open.expose_headers(["x-request-id", "request-id", "x-quotalane-error", "retry-after", "x-total-count"]);
     if origins.iter().any(|origin| origin == "*") {
         return open.allow_any_origin().send_wildcard();

@@ -197,12 +197,7 @@ async fn run_column(
     }
 }
 
-async fn run_named(
-    db: &Db,
-    sealer: &Sealer,
-    name: &'static str,
-    progress: &Mutex<Progress>,
-) -> Result<(), StoreError> {
+async fn run_named(db: &Db, sealer: &Sealer, name: &'static str, progress: &Mutex<Progress>) -> Result<(), StoreError> {
     let stored = meta::get(db, name).await?;
     let Some(stored) = stored.filter(|text| !text.starts_with(&sealer.current())) else { return Ok(()) };
     let fresh = again(sealer, sealed::named_place(name), &stored)?;

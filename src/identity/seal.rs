@@ -35,7 +35,9 @@ pub enum CheckError {
     #[error("the master key does not match the database: {0}")]
     Mismatch(VaultError),
     /// Stored values need a key that is not there any more.
-    #[error("{values} stored values are sealed with master key {key}, which is not configured; put it back and run `quotalane secrets reencrypt`")]
+    #[error(
+        "{values} stored values are sealed with master key {key}, which is not configured; put it back and run `quotalane secrets reencrypt`"
+    )]
     MissingKey {
         /// Its id.
         key: String,

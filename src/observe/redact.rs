@@ -8,16 +8,8 @@ use bytes::Bytes;
 const LIMIT: usize = 1_000;
 
 /// Starts of secrets, and how long what follows must be to be one. Each runs to the next character that no secret holds.
-const STARTS: [(&str, usize); 8] = [
-    ("cr_", 12),
-    ("sk-", 12),
-    ("eyJ", 12),
-    ("ql1:", 12),
-    ("Bearer ", 6),
-    ("bearer ", 6),
-    ("key=", 6),
-    ("token=", 6),
-];
+const STARTS: [(&str, usize); 8] =
+    [("cr_", 12), ("sk-", 12), ("eyJ", 12), ("ql1:", 12), ("Bearer ", 6), ("bearer ", 6), ("key=", 6), ("token=", 6)];
 /// What replaces a secret.
 const HIDDEN: &str = "***";
 /// Known secrets shorter than this are found everywhere.

@@ -10,10 +10,10 @@ use actors::domain::verdict::{AttemptReport, Judgement, Verdict};
 use actors::guard::Lease;
 use bytes::Bytes;
 
-use super::secrets::without_secrets;
 use super::admit::{self, Plan};
 use super::answer::{Headers, WholeAnswer, id_headers};
 use super::call::{Unprepared, outbound, seconds};
+use super::secrets::without_secrets;
 use super::{Relay, RelayError, RelayRequest};
 use crate::dialect::count;
 use crate::transport::TransportError;

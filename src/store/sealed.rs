@@ -54,7 +54,9 @@ impl SealedColumn {
         ));
         let length = i64::try_from(current.len()).unwrap_or(i64::MAX);
         let rows = db.read(query.bind(after).bind(length).bind(current)).await?;
-        rows.iter().map(|found| Ok(SealedValue { row: found.int("row_number_of")?, text: found.text("sealed")? })).collect()
+        rows.iter()
+            .map(|found| Ok(SealedValue { row: found.int("row_number_of")?, text: found.text("sealed")? }))
+            .collect()
     }
 
     /// Puts new texts in place of the ones that were read. A value that was changed meanwhile stays: whoever changed it
@@ -66,8 +68,7 @@ impl SealedColumn {
             Box::pin(async move {
                 let mut replaced = 0;
                 for (seen, fresh) in values {
-                    let update =
-                        built(format!("UPDATE {table} SET {column} = ? WHERE {row} = ? AND {column} = ?"));
+                    let update = built(format!("UPDATE {table} SET {column} = ? WHERE {row} = ? AND {column} = ?"));
                     replaced += tx.write(update.bind(fresh).bind(seen.row).bind(seen.text)).await?.affected;
                 }
                 Ok(replaced)

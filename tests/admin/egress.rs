@@ -45,7 +45,8 @@ fn no_spelling_of_an_own_address_is_saved() {
         ] {
             refused(&app, &owner, "PATCH", &format!("/accounts/{id}"), json!({ "base_url": url })).await;
         }
-        let saved = app.patch(&format!("/accounts/{id}"), &owner, json!({"base_url": "https://bücher.invalid/v1"})).await;
+        let saved =
+            app.patch(&format!("/accounts/{id}"), &owner, json!({"base_url": "https://bücher.invalid/v1"})).await;
         assert_eq!(saved.status, 200, "{}", saved.text);
     });
 }
@@ -55,7 +56,8 @@ fn an_imported_line_obeys_too() {
     with_app(&CLOSED, |app| async move {
         let owner = app.owner().await;
         for host in ["127.0.0.1", "[::1]", "0x7f.1", "169.254.169.254"] {
-            let import = json!({"name": "i", "type": "ccr", "content": "sk-1\n", "base_url": format!("https://{host}/")});
+            let import =
+                json!({"name": "i", "type": "ccr", "content": "sk-1\n", "base_url": format!("https://{host}/")});
             let answer = app.post("/accounts/import-credentials", &owner, import).await;
             let saved = app.get("/accounts", &owner).await.data()["total"].clone();
             assert_eq!(saved, json!(0), "{host}: {}", answer.text);
@@ -67,7 +69,8 @@ fn an_imported_line_obeys_too() {
 fn answers_are_no_pages_and_other_pages_may_not_call() {
     with_app(&[], |app| async move {
         let owner = app.owner().await;
-        for answer in [app.get("/users/me", &owner).await, app.get("/nowhere", &owner).await, app.get("/me", "").await] {
+        for answer in [app.get("/users/me", &owner).await, app.get("/nowhere", &owner).await, app.get("/me", "").await]
+        {
             let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
             assert!(header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{answer:?}");
             assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"));

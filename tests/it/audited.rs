@@ -187,7 +187,9 @@ impl World {
                 let (things, action) = template.split_once("/{id}/").unwrap();
                 (format!("{}/{action}", self.thing(things).await), nothing)
             }
-            ("POST", "/auth/login") => (template.to_owned(), json!({"username": "walker", "password": "correct horse"})),
+            ("POST", "/auth/login") => {
+                (template.to_owned(), json!({"username": "walker", "password": "correct horse"}))
+            }
             ("POST", "/system/reencrypt") => (template.to_owned(), nothing),
             other => panic!("{other:?}: give this route a call in tests/it/audited.rs"),
         }

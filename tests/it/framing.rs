@@ -104,7 +104,12 @@ fn paths(key: &str, body: &str) -> Vec<Vector> {
         ("enc-dotdot", to("/v1/%2e%2e/messages", close), Answers(&[400]), 0),
         ("enc-slash", to("/v1/..%2fmessages", close), Answers(&[400]), 0),
         ("dot-in-management", to("/api/v1/%2E%2e/users", close), Answers(&[400]), 0),
-        ("conn-hdr-strip", to("/v1/messages", "connection: close, x-api-key, anthropic-version\r\n"), Answers(&[200]), 1),
+        (
+            "conn-hdr-strip",
+            to("/v1/messages", "connection: close, x-api-key, anthropic-version\r\n"),
+            Answers(&[200]),
+            1,
+        ),
         ("gzip-bomb-hdr", to("/v1/messages", "content-encoding: gzip\r\n"), Closed(400), 0),
         ("two-encodings", to("/v1/messages", "content-encoding: gzip\r\ncontent-encoding: br\r\n"), Closed(415), 0),
     ]
@@ -116,7 +121,8 @@ async fn exchange(app: &TestApp, bytes: &[u8]) -> (Vec<u16>, bool) {
     // A server that refuses early may end the connection while we still write.
     let _ = stream.write_all(bytes).await;
     let mut raw = Vec::new();
-    let ended = timeout(PATIENCE, async { while stream.read_buf(&mut raw).await.is_ok_and(|count| count > 0) {} }).await;
+    let ended =
+        timeout(PATIENCE, async { while stream.read_buf(&mut raw).await.is_ok_and(|count| count > 0) {} }).await;
     let text = String::from_utf8_lossy(&raw);
     let statuses = text.split("HTTP/1.1 ").skip(1).chain(text.split("HTTP/1.0 ").skip(1));
     (statuses.map(|rest| rest[..3].parse().unwrap()).collect(), ended.is_ok())
@@ -164,7 +170,9 @@ async fn paths_and_hop_headers_lead_nowhere_else() {
     check(&app, paths(&key.raw, &body)).await;
     for seen in app.mock.messages().await {
         assert!(seen.path == "/v1/messages" && seen.credential == "sk-ant-a", "{seen:?}");
-        assert!(seen.header("upgrade").is_none() && seen.header("connection").is_none_or(|value| value == "keep-alive"));
+        assert!(
+            seen.header("upgrade").is_none() && seen.header("connection").is_none_or(|value| value == "keep-alive")
+        );
     }
     app.finish().await;
 }

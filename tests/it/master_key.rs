@@ -74,7 +74,10 @@ async fn ten_thousand_accounts_get_another_master_key_while_traffic_runs() {
     multiply(&app, first).await;
 
     app.set_environment("SECURITY__MASTER_KEY", &format!("k2:{NEW}"));
-    assert!(matches!(Application::build(app.config()).await.map(drop), Err(StartError::Secrets(_))), "the old key is gone");
+    assert!(
+        matches!(Application::build(app.config()).await.map(drop), Err(StartError::Secrets(_))),
+        "the old key is gone"
+    );
     app.set_environment("SECURITY__MASTER_KEY", &format!("k2:{NEW},k1:{OLD}"));
     app.start_again().await;
     let session = app.super_admin().await;

@@ -12,7 +12,10 @@ use super::routes;
 use crate::http::error::Failure;
 
 #[derive(OpenApi)]
-#[openapi(info(title = "QuotaLane management API", license(name = "MIT", identifier = "MIT")), components(schemas(Failure)))]
+#[openapi(
+    info(title = "QuotaLane management API", license(name = "MIT", identifier = "MIT")),
+    components(schemas(Failure))
+)]
 struct Document;
 
 /// Failures as the document calls them: status, name, and what it means.

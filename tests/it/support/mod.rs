@@ -7,6 +7,7 @@ pub mod client;
 pub mod management;
 pub mod mock;
 pub mod pools;
+pub mod process;
 pub mod proxy;
 pub mod refusal;
 pub mod setup;
