@@ -18,7 +18,8 @@ async fn refused(app: &TestApp, owner: &str, method: &str, path: &str, body: Val
 fn no_spelling_of_an_own_address_is_saved() {
     with_app(&CLOSED, |app| async move {
         let owner = app.owner().await;
-        let account = json!({"name": "a", "type": "claude-console", "base_url": "https://relay.invalid"});
+        let account = json!({"name": "a", "type": "claude-console", "base_url": "https://relay.invalid",
+            "credentials": {"api_key": "sk-1"}});
         let id = app.post("/accounts", &owner, account).await.data()["id"].clone();
         let proxy = json!({"name": "p", "type": "http", "host": "proxy.invalid", "port": 3128});
         let proxy_id = app.post("/proxies", &owner, proxy).await.data()["id"].clone();
@@ -69,7 +70,8 @@ fn an_imported_line_obeys_too() {
 fn answers_are_no_pages_and_other_pages_may_not_call() {
     with_app(&[], |app| async move {
         let owner = app.owner().await;
-        for answer in [app.get("/users/me", &owner).await, app.get("/nowhere", &owner).await, app.get("/me", "").await]
+        for answer in
+            [app.get("/users/me", &owner).await, app.get("/nowhere", &owner).await, app.get("/users/me", "").await]
         {
             let header = |name: &str| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
             assert!(header("content-security-policy").unwrap().starts_with("default-src 'none'"), "{answer:?}");

@@ -53,7 +53,7 @@ async fn refusals(server: &Process, app: &TestApp, key: &TestKey) -> Vec<Answer>
         |password: &str| Call::post("/api/v1/auth/login", json!({"username": "ann", "password": password}).to_string());
     let mut broken = message_call(key, &Value::Null);
     broken.body = format!("{{\"model\": \"{PROMPT}").into_bytes();
-    let unknown = message_call(key, &json!({"model": format!("no-{PROMPT}"), "messages": []}));
+    let unknown = message_call(key, &json!({"model": "no-such-model", "messages": []}));
     let mut answers = vec![
         message_call(&wrong, &prompt(false)).send(server.addr).await,
         Call::post(&format!("/v1beta/models/gemini-x:generateContent?key={QUERY}"), prompt(false).to_string())
