@@ -91,7 +91,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 async fn no_secret_and_no_prompt_is_left_anywhere() {
     let mut app = spawn_app().await;
     let (owner, key) = furnish(&app).await;
-    let server = app.serve_elsewhere().await;
+    let server = app.serve_elsewhere("trace").await;
     for stream in [false, true] {
         assert_eq!(message_call(&key, &prompt(stream)).send(server.addr).await.status, 200);
     }

@@ -33,7 +33,7 @@ impl Spill {
     /// Spills into a folder, which must be on a disk.
     pub fn new(dir: PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { dir, held: AtomicUsize::new(0), decoders: Semaphore::new(cores.clamp(2, 4)) }
+        Self { dir, held: AtomicUsize::new(0), decoders: Semaphore::new((cores / 2).clamp(1, 4)) }
     }
 
     /// Whether a body of this size may be in memory now.

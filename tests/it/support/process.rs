@@ -19,15 +19,15 @@ pub struct Process {
 }
 
 impl TestApp {
-    /// Stops the server of this process and serves the same folder in another one, which logs everything.
-    pub async fn serve_elsewhere(&mut self) -> Process {
+    /// Stops the server of this process and serves the same folder in another one.
+    pub async fn serve_elsewhere(&mut self, log_filter: &str) -> Process {
         self.stop().await;
         let (addr, ops) = (free_address(), free_address());
         let log = self.folder().join("server.log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_quotalane"));
         command.arg("serve").env_clear().envs(self.environment.clone());
         command.env("QUOTALANE_SERVER__LISTEN", addr.to_string()).env("QUOTALANE_OPS__LISTEN", ops.to_string());
-        command.env("QUOTALANE_LOG__FILE", &log).env("QUOTALANE_LOG__FILTER", "trace");
+        command.env("QUOTALANE_LOG__FILE", &log).env("QUOTALANE_LOG__FILTER", log_filter);
         let errors = std::fs::File::create(self.folder().join("server.err")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
         let process = Process { child, addr, ops, log };
