@@ -61,6 +61,7 @@ pub fn state(
     Ok(Data::new(AdminState::new(AdminParts {
         db: parts.storage.db.clone(),
         vault: parts.storage.sealer.clone(),
+        reseal: parts.reseal.clone(),
         engine: parts.engine.clone(),
         keyring: parts.keyring.clone(),
         tokens,

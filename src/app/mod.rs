@@ -21,6 +21,7 @@ pub mod checks;
 pub mod management;
 pub mod scrape;
 pub mod server;
+mod socket;
 pub mod stop;
 
 use std::net::{SocketAddr, TcpListener};
@@ -33,9 +34,11 @@ use prometheus::Registry;
 use secrecy::ExposeSecret;
 
 use crate::config::Config;
+use crate::http::extract::spill::Spill;
 use crate::http::probes::Exporter;
 use crate::identity::keyring::{Keyring, Schemes, Watch};
 use crate::identity::pepper;
+use crate::identity::reseal::Reseal;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::observe::{Metrics, access};
 use crate::relay::{RelayParts, RelayShared};
@@ -164,6 +167,8 @@ impl Application {
             clock: time.clone(),
             admin: management::state(&config, &parts, &metrics, &lifecycle)?,
             trusted: management::trusted_proxies(&config)?,
+            cors: config.server.cors_origins.clone().into(),
+            spill: Data::new(Spill::new(config.journal.dir.clone())),
         };
         let main = server::main_server(listener, config.server.workers, worker)?;
         let ops = ops.map(|listener| server::ops_server(listener, probes, time, exporter)).transpose()?;
@@ -215,6 +220,7 @@ pub struct Parts {
     keyring: Keyring,
     engine: Engine,
     engine_thread: EngineThread,
+    reseal: Reseal,
 }
 
 impl Parts {
@@ -244,7 +250,9 @@ impl Parts {
         late.arrive(engine.settings.clone());
         settings::apply_network(&engine.settings.current(), &rules);
         let keyring = open_keyring(config, &storage, engine.clock.clone()).await?;
-        Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread })
+        let reseal = Reseal::new(storage.db.clone(), Arc::clone(&storage.sealer), engine.clock.clone());
+        reseal.resume().await?;
+        Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread, reseal })
     }
 }
 

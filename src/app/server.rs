@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::Condition;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use actors::clock::Clock;
 
 use crate::http::admin::{self, AdminState};
 use crate::http::extract::TrustedProxies;
+use crate::http::extract::spill::Spill;
 use crate::http::probes::{self, Exporter, Probes, ShowDetails};
+use crate::http::protect::cors;
 use crate::http::relay;
 use crate::journal::JournalDir;
 use crate::relay::{Relay, RelayShared};
@@ -44,6 +47,10 @@ pub struct WorkerParts {
     pub admin: Data<AdminState>,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted: Data<TrustedProxies>,
+    /// Pages that may call.
+    pub cors: Arc<[String]>,
+    /// Where large bodies wait until they are complete.
+    pub spill: Data<Spill>,
 }
 
 /// The main server on a bound listener.
@@ -58,11 +65,13 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         let egress = Egress::new(Arc::clone(&parts.rules));
         let relay = Relay::new(Arc::clone(&parts.relay), egress, parts.journal.writer(worker));
         App::new()
+            .wrap(Condition::new(!parts.cors.is_empty(), cors(&parts.cors)))
             .app_data(relay)
             .app_data(parts.probes.clone())
             .app_data(parts.clock.clone())
             .app_data(parts.admin.clone())
             .app_data(parts.trusted.clone())
+            .app_data(parts.spill.clone())
             .configure(probes::configure)
             .configure(relay::configure)
             .configure(admin::configure)
@@ -75,6 +84,7 @@ pub fn main_server(listener: TcpListener, workers: usize, parts: WorkerParts) ->
         .client_request_timeout(HEAD_TIMEOUT)
         .h1_allow_half_closed(false)
         .tcp_nodelay(true)
+        .on_connect(|connection, _| super::socket::tune(connection))
         .disable_signals()
         .shutdown_timeout(LAST_WAIT_S)
         .listen(listener)?

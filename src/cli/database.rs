@@ -67,13 +67,18 @@ impl Local {
         })
     }
 
-    /// The master key, checked against the database.
-    pub async fn vault(&self) -> Result<Arc<dyn Vault>, Failure> {
+    /// The master keys, checked against the database.
+    pub async fn sealer(&self) -> Result<Arc<Sealer>, Failure> {
         let key = self.config.security.master_key.as_ref();
         let key = key.ok_or_else(|| Failure::Config("security.master_key is not set".to_owned()))?;
         let sealer = Sealer::new(key).map_err(|e| Failure::Config(e.to_string()))?;
         sealer.check(&self.db).await.map_err(|e| Failure::Config(e.to_string()))?;
         Ok(Arc::new(sealer))
+    }
+
+    /// The same, to seal and open with.
+    pub async fn vault(&self) -> Result<Arc<dyn Vault>, Failure> {
+        Ok(self.sealer().await?)
     }
 
     /// The keyring, for digests of new keys.

@@ -127,7 +127,7 @@ enum Command {
         #[arg(id = "document", long = "output", value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Make secrets
+    /// Make secrets, change the master key
     Secrets {
         #[command(subcommand)]
         verb: secrets::Verb,
@@ -180,7 +180,7 @@ fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         Command::Price { verb } => on_actix(price::run(&verb, &files, out)),
         Command::Journal { verb } => on_actix(journal::run(&verb, &files, out)),
         Command::Openapi { file } => openapi::run(file.as_ref(), out),
-        Command::Secrets { verb } => secrets::run(&verb, out),
+        Command::Secrets { verb } => secrets::run(&verb, &files, out),
         Command::Version { json } => version::run(json, out),
     }
 }

@@ -43,6 +43,11 @@ pub const STATIC: &[Key] = &[
     key("server.workers", Kind::Int, "HTTP worker threads; 0 = one per CPU"),
     key("server.public_url", Kind::Text, "How clients reach this server"),
     key("server.trusted_proxies", Kind::List, "Networks whose X-Forwarded-For is believed"),
+    key(
+        "server.cors_origins",
+        Kind::List,
+        "Pages of others that browsers let call, such as https://chat.example; empty = none",
+    ),
     key("server.max_in_flight", Kind::Int, "Relay requests at once; more are shed with 503"),
     key("ops.listen", Kind::Text, "Metrics and probes; empty = off"),
     key("ops.metrics_token", Kind::Secret, "Bearer token that /metrics asks for"),

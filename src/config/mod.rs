@@ -81,6 +81,8 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Networks whose `X-Forwarded-For` is believed, as CIDR.
     pub trusted_proxies: Vec<String>,
+    /// Pages of others that may call; empty = none.
+    pub cors_origins: Vec<String>,
     /// Relay requests at once.
     pub max_in_flight: usize,
 }
@@ -258,6 +260,10 @@ fn read_all(reader: &mut Reader<'_>) -> Config {
 
 fn read_server(reader: &mut Reader<'_>) -> Server {
     let workers = reader.number("server.workers", 0_usize, 1_024);
+    let origins = reader.list("server.cors_origins");
+    for origin in origins.iter().filter(|origin| !is_origin(origin)) {
+        reader.problem("server.cors_origins", format!("{origin} is no origin such as https://chat.example"));
+    }
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let listen = reader.address("server.listen").unwrap_or_else(|| {
         reader.problem("server.listen", "must be set");
@@ -268,8 +274,16 @@ fn read_server(reader: &mut Reader<'_>) -> Server {
         workers: if workers == 0 { cpus } else { workers },
         public_url: reader.optional("server.public_url"),
         trusted_proxies: reader.list("server.trusted_proxies"),
+        cors_origins: origins,
         max_in_flight: reader.number("server.max_in_flight", 1, 1_000_000),
     }
+}
+
+/// What a browser sends as `Origin`, `scheme://host[:port]`; or `*` for every page.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    text == "*" || rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(plain))
 }
 
 fn read_database(reader: &mut Reader<'_>) -> Database {

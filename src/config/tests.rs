@@ -130,3 +130,13 @@ fn printed_values_hold_no_secret() {
     }
     assert!(text.contains("mysql://***@db:3306/ql"));
 }
+
+#[test]
+fn an_origin_has_no_path() {
+    for origin in ["*", "https://chat.example", "http://localhost:3000", "https://[::1]:8443"] {
+        assert!(is_origin(origin), "{origin}");
+    }
+    for other in ["", "chat.example", "https://", "https://a/b", "https://a?b", "null", "https://a b", "ftp://a"] {
+        assert!(!is_origin(other), "{other}");
+    }
+}

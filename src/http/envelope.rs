@@ -1,6 +1,7 @@
 //! The success envelope `{"code":0,"message":"success","data":…}` and the forms of lists (`admin-api.md` §1).
 
 use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
@@ -49,19 +50,24 @@ pub struct Empty {}
 #[derive(Debug)]
 pub struct Data<T> {
     body: T,
-    created: bool,
+    status: StatusCode,
     total: Option<u64>,
 }
 
 impl<T: Serialize> Data<T> {
     /// 200.
     pub fn ok(body: T) -> Self {
-        Self { body, created: false, total: None }
+        Self { body, status: StatusCode::OK, total: None }
     }
 
     /// 201.
     pub fn created(body: T) -> Self {
-        Self { body, created: true, total: None }
+        Self { body, status: StatusCode::CREATED, total: None }
+    }
+
+    /// 202: a job has begun.
+    pub fn accepted(body: T) -> Self {
+        Self { body, status: StatusCode::ACCEPTED, total: None }
     }
 }
 
@@ -69,7 +75,7 @@ impl<T: Serialize> Data<Page<T>> {
     /// A page; the total is in a header too.
     pub fn page(page: Page<T>) -> Self {
         let total = Some(page.total);
-        Self { body: page, created: false, total }
+        Self { body: page, status: StatusCode::OK, total }
     }
 }
 
@@ -82,7 +88,7 @@ impl<T: Serialize> Responder for Data<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let mut response = if self.created { HttpResponse::Created() } else { HttpResponse::Ok() };
+        let mut response = HttpResponse::build(self.status);
         if let Some(total) = self.total {
             response.insert_header((HeaderName::from_static("x-total-count"), HeaderValue::from(total)));
         }

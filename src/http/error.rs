@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use serde_json::Value;
@@ -108,6 +108,8 @@ pub struct ApiError {
     pub fields: Vec<FieldFault>,
     /// Seconds after which asking again may help.
     pub retry_after_s: Option<u64>,
+    /// Methods that the route takes.
+    pub allow: Option<String>,
 }
 
 /// The failure envelope.
@@ -133,7 +135,7 @@ pub struct Failure {
 impl ApiError {
     /// A failure with its text.
     pub fn new(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason, message: message.into(), metadata: None, fields: Vec::new(), retry_after_s: None }
+        Self { reason, message: message.into(), metadata: None, fields: Vec::new(), retry_after_s: None, allow: None }
     }
 
     /// A value is not acceptable.
@@ -147,6 +149,11 @@ impl ApiError {
     /// Nothing there, or not yours: the same answer.
     pub fn not_found(what: &str) -> Self {
         Self::new(Reason::NotFound, format!("{what} not found"))
+    }
+
+    /// The route is there, with other methods.
+    pub fn wrong_method(known: String) -> Self {
+        Self { allow: Some(known), ..Self::new(Reason::MethodNotAllowed, "method not allowed") }
     }
 
     /// Something of ours went wrong; the cause goes to the log, not to the client.
@@ -180,6 +187,9 @@ impl ApiError {
         let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((ALLOW, methods.as_str()));
         }
         if bare {
             return response.json(serde_json::json!({ "error": self.message }));

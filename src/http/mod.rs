@@ -6,4 +6,5 @@ pub mod envelope;
 pub mod error;
 pub mod extract;
 pub mod probes;
+pub mod protect;
 pub mod relay;

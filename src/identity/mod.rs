@@ -11,4 +11,5 @@ pub mod setup;
 pub mod throttle;
 pub mod token;
 
+pub mod reseal;
 pub mod seal;

@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 use super::key_text::Pepper;
 use super::seal::parse_key;
 use crate::store::vault::{Place, Vault};
-use crate::store::{Db, StoreError, meta};
+use crate::store::{Db, StoreError, meta, sealed};
 
 /// The pepper that the database keeps when the configuration names none.
 const STORED_ID: &str = "p1";
-const PLACE: Place<'static> = Place { table: "meta", column: "key_pepper", row: 0 };
+const PLACE: Place<'static> = sealed::named_place(meta::KEY_PEPPER);
 
 /// Peppers in use: the first makes digests, all find keys. `setting` is `security.key_pepper`, `id:value,id:value` or one
 /// value called `p1`. The stored pepper stays valid beside configured ones. Made at first start, it survives changes of

@@ -7,9 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::store::meta;
 use crate::store::vault::{Place, Vault, VaultError};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, meta, sealed};
 
 /// Version of the text format.
 const FORMAT: &str = "ql1";
@@ -35,6 +34,16 @@ pub enum CheckError {
     /// Another key sealed the stored check value.
     #[error("the master key does not match the database: {0}")]
     Mismatch(VaultError),
+    /// Stored values need a key that is not there any more.
+    #[error(
+        "{values} stored values are sealed with master key {key}, which is not configured; put it back and run `quotalane secrets reencrypt`"
+    )]
+    MissingKey {
+        /// Its id.
+        key: String,
+        /// How many.
+        values: i64,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,20 +98,29 @@ impl Sealer {
         self.keys.iter().map(|(id, _)| id.as_str())
     }
 
+    /// How texts begin that the first key sealed.
+    pub fn current(&self) -> String {
+        format!("{FORMAT}:{}:", self.key_ids().next().unwrap_or_default())
+    }
+
     /// The key id that sealed a text; `None` for the legacy form.
     pub fn sealed_with(sealed: &str) -> Option<&str> {
         sealed.strip_prefix(FORMAT)?.strip_prefix(':')?.split_once(':').map(|(id, _)| id)
     }
 
-    /// Refuses to go on when the database was sealed with other keys; on a new database it leaves the check value.
+    /// Refuses to go on when the database was sealed with other keys, or holds a value that none of ours opens; on a new
+    /// database it leaves the check value.
     pub async fn check(&self, db: &Db) -> Result<(), CheckError> {
         let ours = self.seal(CHECK_PLACE, CHECK_TEXT).map_err(StoreError::from)?;
         let stored = meta::put_first(db, meta::CHECK_VALUE, &ours).await?;
         match self.open(CHECK_PLACE, &stored) {
-            Ok(text) if text.expose_secret() == CHECK_TEXT => Ok(()),
-            Ok(_) => Err(CheckError::Mismatch(VaultError::Refused)),
-            Err(error) => Err(CheckError::Mismatch(error)),
+            Ok(text) if text.expose_secret() == CHECK_TEXT => {}
+            Ok(_) => return Err(CheckError::Mismatch(VaultError::Refused)),
+            Err(error) => return Err(CheckError::Mismatch(error)),
         }
+        let missing = sealed::keys_in_use(db).await?.into_iter();
+        let missing = missing.filter(|(key, _)| !key.is_empty()).find(|(key, _)| self.key_ids().all(|id| id != key));
+        missing.map_or(Ok(()), |(key, values)| Err(CheckError::MissingKey { key, values }))
     }
 
     fn seal_with_nonce(&self, place: Place<'_>, plain: &str, nonce: [u8; NONCE]) -> Result<String, VaultError> {
@@ -127,7 +145,7 @@ impl Sealer {
 }
 
 /// Sealed, but not to a row: there is one per database.
-const CHECK_PLACE: Place<'static> = Place { table: "meta", column: "master_key_check", row: 0 };
+const CHECK_PLACE: Place<'static> = sealed::named_place(meta::CHECK_VALUE);
 
 fn aad(place: Place<'_>) -> String {
     format!("{}|{}|{}", place.table, place.column, place.row)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::answer::{WholeAnswer, id_headers};
 use super::hold::{self, OpenStream};
+use super::secrets::without_secrets;
 use super::settle::Settlement;
 use super::{Relay, RelayError, RelayRequest, whole};
 use crate::dialect::{Surface, Wire, error, wire};
@@ -360,6 +361,7 @@ async fn refused(settlement: &mut Settlement, answer: OutboundAnswer, way: Way) 
         attempt.bytes = body.len() as u64;
     }
     let Some(lease) = &settlement.lease else { return Failure::of(Judgement::of(Verdict::Server)) };
+    let body = without_secrets(body, &lease.credential);
     let head = head_of(settlement, status, &headers, &body);
     let judgement = (upstream::adapter(lease.account.kind).classify)(&head, &lease.account);
     let theirs = matches!(

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::admit::{self, Plan};
 use super::answer::{Headers, WholeAnswer, id_headers};
 use super::call::{Unprepared, outbound, seconds};
+use super::secrets::without_secrets;
 use super::{Relay, RelayError, RelayRequest};
 use crate::dialect::count;
 use crate::transport::TransportError;
@@ -81,6 +82,7 @@ async fn send(
     let (status, headers) = (head.status, head.headers);
     let timeout = seconds(relay.settings().total_s);
     let body = head.body.collect(LARGEST, timeout).await.map_err(|error| failed(&error))?;
+    let body = if status == 200 { body } else { without_secrets(body, &lease.credential) };
     let speaks = (upstream::adapter(lease.account.kind).surface)(request.client.dialect);
     if let Some(tokens) = count::tokens(&body).filter(|_| status == 200) {
         let body = if speaks == request.client { body } else { count::body(request.client, tokens).into() };

@@ -31,6 +31,7 @@ pub mod stream;
 pub mod watch;
 
 pub mod record;
+mod secrets;
 pub mod settle;
 
 pub mod count;

@@ -101,6 +101,8 @@ pub struct AuditFilter {
     pub actor_id: Option<i64>,
     /// Exact action.
     pub action: Option<String>,
+    /// Request that asked for it.
+    pub request_id: Option<String>,
     /// Kind of object.
     pub target_type: Option<String>,
     /// Which one.
@@ -172,6 +174,7 @@ pub async fn list(db: &Db, filter: &AuditFilter, limit: i64) -> Result<Vec<Audit
     let query = built(COLUMNS.to_owned())
         .push_if(" AND actor_id = ?", filter.actor_id)
         .push_if(" AND action = ?", filter.action.clone())
+        .push_if(" AND request_id = ?", filter.request_id.clone())
         .push_if(" AND target_type = ?", filter.target_type.clone())
         .push_if(" AND target_id = ?", filter.target_id.clone())
         .push_if(" AND result = ?", filter.result.clone())
@@ -196,10 +199,44 @@ pub async fn targets_after(db: &Db, id: i64) -> Result<Vec<(i64, Option<String>)
     rows.await?.iter().map(|row| Ok((row.int("id")?, row.opt_text("target_type")?))).collect()
 }
 
-/// The id of the first row that does not fit the chain; `None` when all do. Rows removed by retention only shorten the
-/// chain at its start.
+/// One entry.
+pub async fn get(db: &Db, id: i64) -> Result<Option<AuditRow>, StoreError> {
+    let row = db.read_one(built(COLUMNS.to_owned()).push(" AND id = ?").bind(id)).await?;
+    row.as_ref().map(AuditRow::read).transpose()
+}
+
+/// Deletes entries from before a moment, oldest first, in small transactions. The newest one stays whatever its age, so
+/// that the chain goes on from something.
+pub(super) async fn sweep(db: &Db, before: Timestamp) -> Result<u64, StoreError> {
+    const STEP: i64 = 500;
+    const STEPS: usize = 200;
+    let mut deleted = 0;
+    for _ in 0..STEPS {
+        let newest = newest(db).await?;
+        let old = sql("SELECT id, created_at FROM audit_logs WHERE id < ? ORDER BY id LIMIT ?").bind(newest).bind(STEP);
+        let rows = db.read(old).await?;
+        // The start of the chain only: an entry with a wrong time further on stays until its turn comes.
+        let mut last = 0;
+        for row in &rows {
+            if row.time("created_at")? >= before {
+                break;
+            }
+            last = row.int("id")?;
+        }
+        if last == 0 {
+            break;
+        }
+        deleted += db.write(sql("DELETE FROM audit_logs WHERE id <= ?").bind(last)).await?.affected;
+    }
+    Ok(deleted)
+}
+
+/// The id of the first row that does not fit the chain, or of the last one when newer ones were cut off; `None` when all is
+/// well. Rows removed by retention only shorten the chain at its start.
 pub async fn verify(db: &Db) -> Result<Option<i64>, StoreError> {
-    let (mut after, mut prev) = (0, None);
+    // Read first: what is appended meanwhile comes after it.
+    let head = super::meta::get(db, "audit_head").await?.filter(|head| !head.is_empty());
+    let (mut after, mut prev, mut found) = (0, None, head.is_none());
     loop {
         let rows = db.read(page_after(after)).await?;
         for row in &rows {
@@ -208,10 +245,11 @@ pub async fn verify(db: &Db) -> Result<Option<i64>, StoreError> {
                 return Ok(Some(row.id));
             }
             after = row.id;
+            found |= head.as_ref() == Some(&row.row_hash);
             prev = Some(row.row_hash);
         }
         if rows.is_empty() {
-            return Ok(None);
+            return Ok((!found).then_some(after));
         }
     }
 }

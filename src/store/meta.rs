@@ -10,6 +10,8 @@ pub const SETUP_TOKEN: &str = "setup_token_sha256";
 pub const KEY_PEPPER: &str = "key_pepper";
 /// A known text sealed with the master key.
 pub const CHECK_VALUE: &str = "master_key_check";
+/// There while stored values are sealed anew: who asked for it, and when.
+pub const RESEALING: &str = "resealing";
 
 /// A value.
 pub async fn get(db: &Db, name: &str) -> Result<Option<String>, StoreError> {

@@ -33,6 +33,7 @@ pub mod decisions;
 pub mod instances;
 pub mod meta;
 pub mod retention;
+pub mod sealed;
 
 pub mod ports;
 

@@ -33,6 +33,9 @@ pub async fn sweep(db: &Db, settings: &Settings, now: Timestamp) -> Result<u64, 
     for aged in tables {
         deleted += sweep_table(db, &aged, now).await?;
     }
+    if settings.retention_audit_days > 0 {
+        deleted += super::audit::sweep(db, now.plus(-settings.retention_audit_days.saturating_mul(DAY))).await?;
+    }
     let hours = now.plus(-settings.retention_usage_days.saturating_mul(DAY));
     deleted += db.write(sql("DELETE FROM usage_hourly WHERE hour_start < ?").bind(hours)).await?.affected;
     deleted += db.write(sql("DELETE FROM account_hourly WHERE hour_start < ?").bind(hours)).await?.affected;

@@ -117,3 +117,19 @@ fn the_configuration_may_name_the_first_administrator() {
         assert!(app.app.setup_token().await.unwrap().is_none());
     });
 }
+
+#[test]
+fn a_known_path_says_which_methods_it_takes() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        for (method, path, allow) in [
+            ("POST", "/users/me", "GET, PUT, PATCH"),
+            ("DELETE", "/proxies/enabled", "GET"),
+            ("PUT", "/users/7/status", "POST"),
+        ] {
+            let answer = app.api(method, path, &owner, None).await;
+            assert_eq!(answer.failure(), (405, "METHOD_NOT_ALLOWED".to_owned()), "{method} {path}");
+            assert_eq!(answer.headers.get("allow").unwrap(), allow, "{method} {path}");
+        }
+    });
+}

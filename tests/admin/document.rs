@@ -33,3 +33,25 @@ fn every_operation_names_its_role_or_is_known_to_be_open() {
     let known = ["get /api/v1/openapi.json", "get /api/v1/version", "post /api/v1/auth/login", "post /api/v1/setup"];
     assert_eq!(open, known);
 }
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|inner| walk(inner, found));
+            }
+            Value::Array(list) => list.iter().for_each(|inner| walk(inner, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(openapi_text()).unwrap();
+    let mut found = Vec::new();
+    walk(&document, &mut found);
+    found.sort_unstable();
+    found.dedup();
+    assert!(found.len() > 50, "{}", found.len());
+    let lost = found.into_iter().filter(|reference| document.pointer(reference.trim_start_matches('#')).is_none());
+    assert_eq!(lost.collect::<Vec<_>>(), Vec::<&str>::new());
+}

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
 
+#[path = "../support/spellings.rs"]
+mod spellings;
 mod support;
 #[path = "../support/token_server.rs"]
 mod token_server;
@@ -12,6 +14,7 @@ mod roles;
 mod access;
 mod accounts;
 mod key_rules;
+mod egress;
 mod keys;
 mod oauth;
 mod operations;

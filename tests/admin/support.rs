@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::Method;
-use actix_http::header::{AUTHORIZATION, HeaderValue};
+use actix_http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actors::domain::id::{AccountId, UserId};
 use bytes::Bytes;
 use quotalane::app::Application;
@@ -139,6 +139,13 @@ impl TestApp {
         self.call(method, url, session, body).await
     }
 
+    /// What a browser asks before it calls.
+    pub async fn preflight(&self, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let url = format!("http://{}{path}", self.app.addr);
+        let named = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        self.send(Method::OPTIONS, url, named.collect(), Bytes::new()).await
+    }
+
     /// Calls any address.
     pub async fn call(&self, method: &str, url: String, session: &str, body: Option<Value>) -> Answer {
         let mut headers = Vec::new();
@@ -146,9 +153,13 @@ impl TestApp {
             headers.push((AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {session}")).unwrap()));
         }
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        self.send(Method::from_bytes(method.as_bytes()).unwrap(), url, headers, body).await
+    }
+
+    async fn send(&self, method: Method, url: String, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes) -> Answer {
         let call = OutboundCall {
             account: AccountId(0),
-            method: Method::from_bytes(method.as_bytes()).unwrap(),
+            method,
             url,
             headers,
             body,

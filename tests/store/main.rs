@@ -8,11 +8,13 @@ mod servers;
 mod builders;
 
 mod accounts;
+mod audit_chain;
 mod frozen;
 mod keyring;
 mod keys;
 mod migrations;
 mod records;
+mod sealed;
 mod settings;
 mod usage;
 mod usage_crash;

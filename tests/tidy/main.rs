@@ -6,6 +6,7 @@ mod edges;
 mod hygiene;
 mod items;
 mod papers;
+mod sealed;
 mod size;
 mod tree;
 mod words;

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/spellings.rs"]
+mod spellings;
+
 mod proxy;
 mod server;
 mod tls;

@@ -331,6 +331,7 @@ settings! {
     "usage.flush_ms" usage_flush_ms: i64 = 1_000, 50..=60_000, "Longest wait of a usage record for its SQL batch, in ms";
     "retention.usage_days" retention_usage_days: i64 = 400, 1..=36_500, "Age at which request rows are deleted, in days";
     "retention.attempt_days" retention_attempt_days: i64 = 90, 1..=36_500, "Age at which attempt rows are deleted, in days";
+    "retention.audit_days" retention_audit_days: i64 = 365, 0..=36_500, "Age at which audit entries are deleted, in days; 0 = never";
     "retention.decision_days" retention_decision_days: i64 = 7, 1..=3_650, "Age at which stored decisions are deleted, in days";
 }
 

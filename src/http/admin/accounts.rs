@@ -291,15 +291,14 @@ pub async fn update_account(
     if input.kind != old.kind {
         return Err(ApiError::invalid("type", "never changes"));
     }
-    let mut changed = changes(Some(&old), Some(&input));
-    if let (Some(_), Some(map)) = (&credential, changed.as_object_mut()) {
-        map.insert("credentials".into(), json!(["***", "***"]));
-    }
+    let changed = changes(Some(&old), Some(&input));
     let config = checked(&state, input).await?;
     let db = state.db.audited(session.entry(&state, "account_updated", "account", Some(*id), changed));
     accounts::update(&db, row.id, row.version, config, state.clock.now()).await?;
     if let Some(credential) = credential {
-        accounts::set_credential(&state.db, &state.vault, row.id, credential).await?;
+        let changed = json!({ "credentials": ["***", "***"] });
+        let db = state.db.audited(session.entry(&state, "account_updated", "account", Some(*id), changed));
+        accounts::set_credential(&db, &state.vault, row.id, credential).await?;
     }
     state.reload_account(row.id).await?;
     Ok(Data::ok(shown(&state, row.id).await?))

@@ -76,6 +76,7 @@ pub struct KeyQuery {
     /// Owner.
     user_id: Option<i64>,
     /// Status.
+    #[param(inline)]
     status: Option<KeyStatus>,
     /// Label.
     tag: Option<String>,

@@ -1,11 +1,12 @@
-//! `/audit-logs`: who did what. Append-only.
+//! `/audit-logs`: who did what. Append-only: there is no route that changes or deletes an entry.
 
-use actix_web::get;
-use actix_web::web::Data as State;
+use actix_web::web::{Data as State, Path};
+use actix_web::{HttpRequest, HttpResponse, Responder as _, get};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::AdminState;
+use super::audit_export::{ExportForm, export};
 use crate::http::envelope::{Data, Envelope, Stretch};
 use crate::http::error::ApiError;
 use crate::http::extract::{Auditor, Cursor, Params, Session};
@@ -20,6 +21,8 @@ pub struct AuditQuery {
     actor_id: Option<i64>,
     /// Exact action.
     action: Option<String>,
+    /// Id of a request, as in its header `x-request-id`.
+    request_id: Option<String>,
     /// Kind of object.
     target_type: Option<String>,
     /// Which one.
@@ -30,6 +33,25 @@ pub struct AuditQuery {
     from: Option<Moment>,
     /// Before.
     to: Option<Moment>,
+    /// Absent = one stretch as JSON. Otherwise every entry that fits, newest first, as a stream of lines.
+    #[param(inline)]
+    format: Option<ExportForm>,
+}
+
+impl AuditQuery {
+    fn filter(self) -> AuditFilter {
+        AuditFilter {
+            actor_id: self.actor_id,
+            action: self.action,
+            request_id: self.request_id,
+            target_type: self.target_type,
+            target_id: self.target_id,
+            result: self.result,
+            from: self.from.map(|moment| moment.0),
+            until: self.to.map(|moment| moment.0),
+            before_id: None,
+        }
+    }
 }
 
 /// An entry.
@@ -62,6 +84,10 @@ pub struct AuditView {
     /// Old and new values; secrets are `***`.
     #[schema(value_type = Object)]
     pub changes: Value,
+    /// Hash of the entry before; empty for the first.
+    pub prev_hash: String,
+    /// Hash of this entry, which holds the one before: nothing can be altered or taken out unnoticed.
+    pub hash: String,
 }
 
 impl From<AuditRow> for AuditView {
@@ -80,39 +106,53 @@ impl From<AuditRow> for AuditView {
             target_id: row.target_id,
             result: row.result,
             changes: row.changes,
+            prev_hash: row.prev_hash,
+            hash: row.row_hash,
         }
     }
 }
 
-/// Lists entries, newest first.
+/// Lists entries, newest first; with `format` as a file.
 #[utoipa::path(tag = "audit", security(("session" = ["auditor"])), params(Cursor, AuditQuery),
-    responses((status = 200, body = Envelope<Stretch<AuditView>>)))]
+    responses((status = 200, content(
+        (Envelope<Stretch<AuditView>> = "application/json"),
+        (String = "text/csv"),
+        (String = "application/x-ndjson"),
+    ))))]
 #[get("/audit-logs")]
 pub async fn list_audit_logs(
     _session: Session<Auditor>,
     state: State<AdminState>,
     cursor: Params<Cursor>,
     query: Params<AuditQuery>,
-) -> Result<Data<Stretch<AuditView>>, ApiError> {
-    let query = query.0;
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let limit = cursor.0.limit()?;
     let before = cursor.0.cursor.as_deref().map(str::parse::<i64>).transpose();
-    let filter = AuditFilter {
-        actor_id: query.actor_id,
-        action: query.action,
-        target_type: query.target_type,
-        target_id: query.target_id,
-        result: query.result,
-        from: query.from.map(|moment| moment.0),
-        until: query.to.map(|moment| moment.0),
-        before_id: before.map_err(|_| ApiError::invalid("cursor", "is not a cursor of this list"))?,
-    };
+    let before_id = before.map_err(|_| ApiError::invalid("cursor", "is not a cursor of this list"))?;
+    let form = query.0.format;
+    let filter = AuditFilter { before_id, ..query.0.filter() };
+    if let Some(form) = form {
+        return Ok(export(state.db.clone(), filter, form));
+    }
     let rows = audit::list(&state.db, &filter, i64::from(limit) + 1).await?;
     let keep = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > keep;
     let items: Vec<AuditView> = rows.into_iter().take(keep).map(AuditView::from).collect();
     let next_cursor = items.last().filter(|_| more).map(|last| last.id.to_string());
-    Ok(Data::ok(Stretch { items, next_cursor }))
+    Ok(Data::ok(Stretch { items, next_cursor }).respond_to(&request))
+}
+
+/// Shows an entry.
+#[utoipa::path(tag = "audit", security(("session" = ["auditor"])), responses((status = 200, body = Envelope<AuditView>)))]
+#[get("/audit-logs/{id}")]
+pub async fn get_audit_log(
+    _session: Session<Auditor>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<AuditView>, ApiError> {
+    let row = audit::get(&state.db, *id).await?;
+    Ok(Data::ok(row.ok_or_else(|| ApiError::not_found("entry"))?.into()))
 }
 
 /// Whether the chain of entries is whole.

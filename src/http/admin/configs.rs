@@ -22,10 +22,10 @@ pub struct SettingView {
     /// The part of the key before the first dot.
     pub category: &'static str,
     /// The value in force.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub value: Value,
     /// The value when nothing is set.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     pub default: Value,
     /// What it does, with its unit.
     pub description: &'static str,

@@ -10,9 +10,11 @@ use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpResponse};
 use actors::domain::id::RequestId;
 
-use super::AdminState;
+use super::{AdminState, document};
 use crate::http::envelope::wants_bare;
 use crate::http::error::{ApiError, Reason};
+use crate::http::protect::harden;
+use crate::http::relay::path::{NoTarget, target};
 use crate::observe::labels::Area;
 
 /// Routes that answer before there is an owner.
@@ -30,9 +32,7 @@ pub async fn edge<B: MessageBody + 'static>(
     let id = RequestId(ulid::Ulid::from_parts(u64::try_from(begun.0).unwrap_or(0), rand::random()).0);
     request.extensions_mut().insert(id);
     let bare = wants_bare(request.request());
-    let closed = !state.lifecycle.has_owner() && !OPEN.contains(&request.path());
-    let mut response = if closed {
-        let error = ApiError::new(Reason::SetupRequired, "create the first administrator at POST /api/v1/setup");
+    let mut response = if let Some(error) = kept_out(&state, &request) {
         request.into_response(error.respond(Some(id.to_string()), bare)).map_into_right_body()
     } else {
         // The request must not be cloned here: routing needs it alone.
@@ -41,11 +41,27 @@ pub async fn edge<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
+    harden(response.headers_mut());
     let status = response.status().as_u16();
     state.metrics.http_requests(Area::Api, status).inc();
     let taken = Duration::from_millis(u64::try_from(state.clock.now().since(begun)).unwrap_or(0));
     state.metrics.http_request_duration(Area::Api).observe(taken.as_secs_f64());
     Ok(response)
+}
+
+/// Why no route may have the request.
+fn kept_out(state: &AdminState, request: &ServiceRequest) -> Option<ApiError> {
+    let path = request.path();
+    if target(path) == Err(NoTarget::Unsafe) {
+        return Some(ApiError::invalid("", "the path is not acceptable"));
+    }
+    if !state.lifecycle.has_owner() && !OPEN.contains(&path) {
+        let text = "create the first administrator at POST /api/v1/setup";
+        return Some(ApiError::new(Reason::SetupRequired, text));
+    }
+    let known = document::methods(path);
+    let wrong = !known.is_empty() && !known.contains(&request.method().as_str());
+    wrong.then(|| ApiError::wrong_method(known.join(", ")))
 }
 
 /// A failed handler's answer gets the id of its request; extractors and handlers fail in the same form.

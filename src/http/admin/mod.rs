@@ -4,6 +4,7 @@
 //! names the role; the OpenAPI document repeats it, and a test walks every route with every role.
 
 pub mod authorisations;
+pub mod document;
 pub mod edge;
 pub mod logins;
 pub mod sessions;
@@ -36,24 +37,23 @@ pub mod scheduler;
 pub mod simulate;
 pub mod usage_stats;
 
+mod audit_export;
 pub mod audit_logs;
 pub mod configs;
 pub mod prices;
+pub mod reencrypt;
 pub mod system;
-
-use std::sync::OnceLock;
 
 use actix_web::guard::fn_guard;
 use actix_web::middleware::from_fn;
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use tracing_actix_web::TracingLogger;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::error::ApiError;
 use super::extract::PageQuery;
-use super::relay::path::{NoTarget, target};
+use super::relay::path::target;
+pub use document::{openapi, openapi_text};
 pub use state::{AdminParts, AdminState, Publish, new_request_id};
 
 /// Adds the management API under `/api/v1`. Its state is `web::Data<AdminState>`. Paths there that belong to the relay
@@ -66,7 +66,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
 }
 
 fn is_relay_path(path: &str) -> bool {
-    !matches!(target(path), Err(NoTarget::Unknown))
+    target(path).is_ok()
 }
 
 /// Every route. Exact paths come before those with a parameter.
@@ -178,6 +178,9 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
         .service(prices::end_price)
         .service(audit_logs::verify_audit_logs)
         .service(audit_logs::list_audit_logs)
+        .service(audit_logs::get_audit_log)
+        .service(reencrypt::show_reencryption)
+        .service(reencrypt::reencrypt)
         .service(system::system_info)
         .service(system::system_health)
         .service(system::system_actors)
@@ -185,30 +188,8 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
         .service(system::openapi_json);
 }
 
-async fn nothing_here() -> Result<actix_web::HttpResponse, ApiError> {
+async fn nothing_here() -> Result<HttpResponse, ApiError> {
     std::future::ready(Err(ApiError::not_found("route"))).await
-}
-
-#[derive(OpenApi)]
-#[openapi(info(title = "QuotaLane management API", license(name = "MIT", identifier = "MIT")))]
-struct Document;
-
-/// The OpenAPI document, from the routes themselves. Security scopes are roles: the weakest that may call.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    use utoipa_actix_web::AppExt;
-    let scope = utoipa_actix_web::scope("/api/v1").configure(routes);
-    let app = actix_web::App::new().into_utoipa_app().openapi(Document::openapi()).service(scope);
-    let (_, mut document) = app.split_for_parts();
-    let session = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("session", SecurityScheme::Http(session));
-    document
-}
-
-/// The document as it is served and committed.
-pub fn openapi_text() -> &'static str {
-    static TEXT: OnceLock<String> = OnceLock::new();
-    TEXT.get_or_init(|| openapi().to_pretty_json().unwrap_or_default() + "\n")
 }
 
 /// A search text, or 400 when it is too short to narrow anything.

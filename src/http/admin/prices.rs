@@ -221,8 +221,10 @@ pub async fn end_price(
     state: State<AdminState>,
     id: Path<i64>,
 ) -> Result<Data<Empty>, ApiError> {
-    let db = state.db.audited(session.entry(&state, "price_ended", "price", Some(*id), json!({})));
-    prices::retire(&db, PriceVersionId(*id), state.clock.now()).await?;
+    let now = state.clock.now();
+    let changed = json!({ "effective_to": [null, Moment(now)] });
+    let db = state.db.audited(session.entry(&state, "price_ended", "price", Some(*id), changed));
+    prices::retire(&db, PriceVersionId(*id), now).await?;
     state.prices_changed().await?;
     Ok(Data::ok(Empty {}))
 }

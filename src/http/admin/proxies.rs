@@ -247,10 +247,14 @@ pub async fn delete_proxy(
 #[utoipa::path(tag = "proxies", security(("session" = ["admin"])), responses((status = 200, body = Envelope<ProxyVerdict>)))]
 #[post("/proxies/{id}/test")]
 pub async fn test_one_proxy(
-    _session: Session<Admin>,
+    session: Session<Admin>,
     state: State<AdminState>,
     id: Path<i64>,
 ) -> Result<Data<ProxyVerdict>, ApiError> {
     let row = found(&state, ProxyId(*id)).await?;
-    Ok(Data::ok(test_proxy(&state, &row).await))
+    let verdict = test_proxy(&state, &row).await;
+    let changed = serde_json::json!({ "ok": [null, verdict.ok] });
+    let entry = session.entry(&state, "proxy_tested", "proxy", Some(row.id.0), changed);
+    crate::store::audit::append(&state.db, entry).await?;
+    Ok(Data::ok(verdict))
 }

@@ -15,6 +15,7 @@ use crate::config::SettingLayers;
 use crate::http::error::ApiError;
 use crate::identity::keyring::Keyring;
 use crate::identity::password::Passwords;
+use crate::identity::reseal::Reseal;
 use crate::identity::token::Tokens;
 use crate::journal::JournalDir;
 use crate::observe::Metrics;
@@ -42,6 +43,8 @@ pub struct AdminParts {
     pub db: Db,
     /// Seals credentials.
     pub vault: Arc<dyn Vault>,
+    /// Seals stored values anew after a change of the master key.
+    pub reseal: Reseal,
     /// The actors; their clock is ours.
     pub engine: Engine,
     /// Keys.
@@ -88,6 +91,8 @@ pub struct AdminState {
     pub db: Db,
     /// Seals credentials.
     pub vault: Arc<dyn Vault>,
+    /// Seals stored values anew after a change of the master key.
+    pub reseal: Reseal,
     /// Time.
     pub clock: Clock,
     /// Start of the process.
@@ -142,6 +147,7 @@ impl AdminState {
             clock,
             db: parts.db,
             vault: parts.vault,
+            reseal: parts.reseal,
             engine: parts.engine,
             keyring: parts.keyring,
             tokens: parts.tokens,

@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod relay_body;
+pub mod spill;
 
 mod body;
 pub mod client;

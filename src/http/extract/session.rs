@@ -11,7 +11,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::client::ClientInfo;
@@ -114,6 +114,7 @@ impl<R: Required> FromRequest for Session<R> {
         let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).map(str::to_owned);
         let client = ClientInfo::of(request);
+        let route = format!("{} {}", request.method(), request.match_pattern().unwrap_or_default());
         let gate = Gate::default();
         request.extensions_mut().insert(gate.clone());
         Box::pin(async move {
@@ -122,7 +123,7 @@ impl<R: Required> FromRequest for Session<R> {
             let (user, claims) = state.sessions.check(&state, &token).await?;
             let session = Self { user, claims: Arc::new(claims), client, role: PhantomData };
             if session.role() < R::ROLE {
-                session.note_refusal(&state).await;
+                session.note_refusal(&state, &route).await;
                 return Err(ApiError::new(Reason::PermissionDenied, "your role does not allow this"));
             }
             gate.0.notify_one();
@@ -133,8 +134,8 @@ impl<R: Required> FromRequest for Session<R> {
 
 impl<R> Session<R> {
     /// Refused access is audited; a log that cannot be written does not turn the refusal into something else.
-    async fn note_refusal(&self, state: &AdminState) {
-        let entry = self.entry(state, "access_denied", "route", None, Value::Object(serde_json::Map::new()));
+    async fn note_refusal(&self, state: &AdminState, route: &str) {
+        let entry = self.entry(state, "access_denied", "route", None, json!({ "route": [null, route] }));
         let entry = AuditEntry { result: "denied", ..entry };
         if let Err(error) = crate::store::audit::append(&state.db, entry).await {
             tracing::warn!(target: "audit", %error, "refused access could not be audited");

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::path::takes_key_in_query;
 use super::render;
 use crate::dialect::Surface;
+use crate::http::extract::spill::Spill;
 use crate::http::extract::{api_key, client, relay_body};
 use crate::observe::Metrics;
 use crate::observe::labels::Area;
@@ -73,7 +74,9 @@ impl Door {
         self.key.set(Some(key.id));
         let settings = self.relay.settings();
         access::check_client(&self.relay, &key, &call, self.http.headers(), &settings)?;
-        let body = relay_body::read(self.http.headers(), payload, (settings.request_max_mb as usize) << 20).await?;
+        let spill = self.http.app_data::<web::Data<Spill>>().ok_or(RelayError::Shed)?;
+        let limit = (settings.request_max_mb as usize) << 20;
+        let body = relay_body::read(self.http.headers(), payload, limit, spill).await?;
         let mut request = RelayRequest::parse(self.arrival, key, self.http.clone(), body, call, &settings)?;
         request.find_owner(&self.relay.shared().owners, &settings).await?;
         access::check_client_body(&self.relay, &request, &settings)?;

@@ -27,42 +27,49 @@ pub struct CredentialHint {
     pub version: i64,
 }
 
-/// The sealed text.
-#[derive(Serialize, Deserialize)]
+/// What is sealed, on its way in: borrowed, so that no copy of a secret is left behind.
+#[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum Sealed {
-    ApiKey { key: String },
-    OAuth { access: String, refresh: Option<String> },
-    Aws { access_key_id: String, secret_access_key: String, session_token: Option<String> },
+enum Written<'a> {
+    ApiKey { key: &'a str },
+    OAuth { access: &'a str, refresh: Option<&'a str> },
+    Aws { access_key_id: &'a str, secret_access_key: &'a str, session_token: Option<&'a str> },
 }
 
-impl Sealed {
-    fn of(secret: &Secret) -> Self {
+/// The same on its way out: texts that are wiped when they are dropped.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Opened {
+    ApiKey { key: SecretString },
+    OAuth { access: SecretString, refresh: Option<SecretString> },
+    Aws { access_key_id: SecretString, secret_access_key: SecretString, session_token: Option<SecretString> },
+}
+
+impl<'a> Written<'a> {
+    fn of(secret: &'a Secret) -> Self {
+        let optional = |text: &'a Option<SecretString>| text.as_ref().map(ExposeSecret::expose_secret);
         match secret {
-            Secret::ApiKey(key) => Self::ApiKey { key: key.expose_secret().to_owned() },
-            Secret::OAuth { access, refresh } => Self::OAuth {
-                access: access.expose_secret().to_owned(),
-                refresh: refresh.as_ref().map(|token| token.expose_secret().to_owned()),
-            },
+            Secret::ApiKey(key) => Self::ApiKey { key: key.expose_secret() },
+            Secret::OAuth { access, refresh } => {
+                Self::OAuth { access: access.expose_secret(), refresh: optional(refresh) }
+            }
             Secret::Aws { access_key_id, secret_access_key, session_token } => Self::Aws {
-                access_key_id: access_key_id.expose_secret().to_owned(),
-                secret_access_key: secret_access_key.expose_secret().to_owned(),
-                session_token: session_token.as_ref().map(|token| token.expose_secret().to_owned()),
+                access_key_id: access_key_id.expose_secret(),
+                secret_access_key: secret_access_key.expose_secret(),
+                session_token: optional(session_token),
             },
         }
     }
+}
 
-    fn into_secret(self) -> Secret {
-        match self {
-            Self::ApiKey { key } => Secret::ApiKey(SecretString::from(key)),
-            Self::OAuth { access, refresh } => {
-                Secret::OAuth { access: SecretString::from(access), refresh: refresh.map(SecretString::from) }
+impl From<Opened> for Secret {
+    fn from(opened: Opened) -> Self {
+        match opened {
+            Opened::ApiKey { key } => Self::ApiKey(key),
+            Opened::OAuth { access, refresh } => Self::OAuth { access, refresh },
+            Opened::Aws { access_key_id, secret_access_key, session_token } => {
+                Self::Aws { access_key_id, secret_access_key, session_token }
             }
-            Self::Aws { access_key_id, secret_access_key, session_token } => Secret::Aws {
-                access_key_id: SecretString::from(access_key_id),
-                secret_access_key: SecretString::from(secret_access_key),
-                session_token: session_token.map(SecretString::from),
-            },
         }
     }
 }
@@ -94,7 +101,7 @@ pub(super) async fn write(
         Secret::OAuth { access, .. } => mask(access.expose_secret()),
         Secret::Aws { access_key_id, .. } => mask(access_key_id.expose_secret()),
     };
-    let plain = Zeroizing::new(serde_json::to_string(&Sealed::of(&credential.secret))?);
+    let plain = Zeroizing::new(serde_json::to_string(&Written::of(&credential.secret))?);
     let sealed = vault.seal(place(id), &plain)?;
     let statement = sql("UPDATE accounts SET credential = ?, credential_hint = ?, credential_expires_at = ?, \
          credential_version = ? WHERE id = ?");
@@ -104,9 +111,9 @@ pub(super) async fn write(
 pub(super) fn read(row: &Row, vault: &dyn Vault) -> Result<Option<Credential>, StoreError> {
     let Some(sealed) = row.opt_text("credential")? else { return Ok(None) };
     let plain = vault.open(place(AccountId(row.int("id")?)), &sealed)?;
-    let secret: Sealed = serde_json::from_str(plain.expose_secret())?;
+    let secret: Opened = serde_json::from_str(plain.expose_secret())?;
     Ok(Some(Credential {
-        secret: secret.into_secret(),
+        secret: secret.into(),
         expires_at: row.opt_time("credential_expires_at")?,
         version: row.int("credential_version")?,
     }))
@@ -181,7 +188,26 @@ pub async fn export(db: &Db, vault: &dyn Vault, id: AccountId) -> Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use super::mask;
+    use actors::domain::credential::Secret;
+
+    use super::{Opened, Written, mask};
+
+    #[test]
+    fn what_is_sealed_has_one_form() {
+        let access = || "a".to_owned().into();
+        for (secret, text) in [
+            (Secret::ApiKey(access()), r#"{"kind":"api_key","key":"a"}"#),
+            (Secret::OAuth { access: access(), refresh: None }, r#"{"kind":"o_auth","access":"a","refresh":null}"#),
+            (
+                Secret::Aws { access_key_id: access(), secret_access_key: access(), session_token: Some(access()) },
+                r#"{"kind":"aws","access_key_id":"a","secret_access_key":"a","session_token":"a"}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&Written::of(&secret)).unwrap(), text);
+            let read = Secret::from(serde_json::from_str::<Opened>(text).unwrap());
+            assert_eq!(serde_json::to_string(&Written::of(&read)).unwrap(), text);
+        }
+    }
 
     #[test]
     fn short_secrets_show_nothing() {

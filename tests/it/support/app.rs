@@ -23,6 +23,9 @@ use super::speech::{Prompt, Tongue};
 /// Model of most tests; its list prices are written down in `audit`.
 pub const MODEL: &str = "claude-sonnet-4-5";
 
+/// Signs the sessions of every test.
+pub const JWT_SECRET: &str = "5b1f0c9e7d3a4826b0c4d2e8f6a71935c8e0b2d4f6a8091b3d5f7a9cbedf1032";
+
 /// The running product. A test ends with [`TestApp::finish`].
 pub struct TestApp {
     app: Option<Application>,
@@ -80,6 +83,19 @@ impl TestApp {
             seen: RefCell::default(),
             finished: false,
         }
+    }
+
+    /// Gives the server another value of a variable, from its next start on.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        let name = format!("QUOTALANE_{name}");
+        self.environment.retain(|(given, _)| *given != name);
+        self.environment.push((name, value.to_owned()));
+        self.config = Config::load_with(&[], &self.environment, Need::Secrets).unwrap();
+    }
+
+    /// What the next start is given.
+    pub fn config(&self) -> Config {
+        self.config.clone()
     }
 
     /// The application's parts.
@@ -225,7 +241,7 @@ async fn environment(dir: &TempDir, mock_url: &str, variables: &[(&str, &str)]) 
         ("DATABASE__AUTO_MIGRATE", "true"),
         ("JOURNAL__DIR", &place("journal")),
         ("SECURITY__MASTER_KEY", "6c6f6f6b2d61742d6d792d6d61737465722d6b65792d666f722d74657374732e"),
-        ("SECURITY__JWT_SECRET", "5b1f0c9e7d3a4826b0c4d2e8f6a71935c8e0b2d4f6a8091b3d5f7a9cbedf1032"),
+        ("SECURITY__JWT_SECRET", JWT_SECRET),
         ("SHUTDOWN__PRE_STOP_DELAY", "0s"),
         ("SHUTDOWN__GRACE", "5s"),
         ("ACCOUNTS__OAUTH_ENABLED", "true"),

@@ -1,0 +1,5 @@
+"""Prints a session of the demo's administrator."""
+
+from demo import Admin
+
+print(Admin().token)
