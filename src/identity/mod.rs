@@ -11,4 +11,11 @@ pub mod setup;
 pub mod throttle;
 pub mod token;
 
+pub mod second_factor;
+pub mod totp;
+
+pub mod ldap;
+pub mod oidc;
+pub mod person;
+
 pub mod seal;

@@ -1,11 +1,13 @@
 //! Rules for what comes into the system, reachable from the management API and the command line alike.
 
 pub mod account;
+pub mod arrival;
 pub mod credential;
 pub mod import;
 pub mod json;
 pub mod key;
 pub mod oauth;
+pub mod oidc;
 pub mod options;
 pub mod user;
 

@@ -19,7 +19,10 @@ pub mod accounts;
 pub mod groups;
 pub mod proxies;
 
+pub mod identities;
+pub mod invites;
 pub mod keys;
+pub mod second_factors;
 pub mod users;
 
 pub mod prices;

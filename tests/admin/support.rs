@@ -13,7 +13,7 @@ use quotalane::app::Application;
 use quotalane::config::{Config, Need};
 use quotalane::http::admin::authorisations::Authorisations;
 use quotalane::identity::token::Tokens;
-use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use quotalane::store::users::{self, KeyLimits, Profile, Role, UserConfig, UserStatus};
 use quotalane::transport::{Egress, EgressRules, OutboundCall};
 use serde_json::{Value, json};
 
@@ -108,6 +108,8 @@ impl TestApp {
             rpm_limit: 0,
             max_api_keys: 0,
             price_rate_ppm: 1_000_000,
+            profile: Profile::default(),
+            default_key_limits: KeyLimits::default(),
         };
         let db = &self.app.storage.db;
         let id = users::create(db, config, None, self.app.engine.clock.now()).await.unwrap();

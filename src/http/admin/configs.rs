@@ -12,6 +12,7 @@ use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Admin, Auditor, Body, Session};
 use crate::onboarding::json::Moment;
 use crate::store::settings::{self, SettingChange};
+use crate::store::users::Role;
 
 /// A setting.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -116,6 +117,9 @@ pub async fn change_configs(
     let (mut values, mut changed) = (Vec::new(), Map::new());
     for (key, value) in body.0 {
         let old = current.get(&key).ok_or_else(|| unknown(&key))?;
+        if key.starts_with("security.") && session.role() != Role::SuperAdmin {
+            return Err(ApiError::new(Reason::PermissionDenied, format!("only a super_admin changes {key}")));
+        }
         if state.setting_layers.locked.contains_key(&key) {
             return Err(ApiError::new(Reason::SettingLocked, format!("{key} is fixed by the environment")));
         }

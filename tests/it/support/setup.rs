@@ -14,7 +14,7 @@ use quotalane::identity::key_text;
 use quotalane::store::accounts::{self, AccountConfig};
 use quotalane::store::keys::{self, KeyConfig, KeyStatus, NewKey};
 use quotalane::store::proxies::{self, ProxyConfig, ProxyKind};
-use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use quotalane::store::users::{self, KeyLimits, Profile, Role, UserConfig, UserStatus};
 use quotalane::store::vault::Vault;
 use quotalane::store::{groups, settings};
 use secrecy::ExposeSecret;
@@ -169,6 +169,8 @@ impl TestApp {
             rpm_limit: 0,
             max_api_keys: 0,
             price_rate_ppm: PPM,
+            profile: Profile::default(),
+            default_key_limits: KeyLimits::default(),
         };
         if let Some(owner) = self.owner.get() {
             return owner;
