@@ -13,5 +13,8 @@ mod access;
 mod accounts;
 mod keys;
 mod oauth;
+mod openid;
+mod people;
+mod second_factor;
 mod operations;
 mod settings;
