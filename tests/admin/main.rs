@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
 
+mod slapd;
 mod support;
 #[path = "../support/token_server.rs"]
 mod token_server;
@@ -12,9 +13,10 @@ mod roles;
 mod access;
 mod accounts;
 mod keys;
+mod ldap;
 mod oauth;
 mod openid;
+mod operations;
 mod people;
 mod second_factor;
-mod operations;
 mod settings;

@@ -33,9 +33,15 @@ fn registration_is_closed_by_invitation_or_open() {
         mode("open").await;
         let made = app.post("/auth/register", "", person(1)).await;
         let data = made.data();
-        assert_eq!((made.status, &data["email"], &data["username"]), (201, &json!("person1@example.org"), &json!("person1")));
+        assert_eq!(
+            (made.status, &data["email"], &data["username"]),
+            (201, &json!("person1@example.org"), &json!("person1"))
+        );
         let me = app.get("/users/me", data["token"].as_str().unwrap()).await.data();
-        assert_eq!((&me["role"], &me["max_api_keys"], &me["max_concurrency"]), (&json!("user"), &json!(10), &json!(10)));
+        assert_eq!(
+            (&me["role"], &me["max_api_keys"], &me["max_concurrency"]),
+            (&json!("user"), &json!(10), &json!(10))
+        );
         assert_eq!(app.post("/auth/register", "", person(1)).await.failure(), (409, "EMAIL_TAKEN".to_owned()));
         let other = json!({"email": "person1@other.example", "password": "correct horse"});
         let other = app.post("/auth/register", "", other).await.data();
