@@ -1,6 +1,6 @@
 //! Login through a directory: a real OpenLDAP server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quotalane::config::{Config, Need};
 use quotalane::store::users::Role;
@@ -162,9 +162,8 @@ fn a_directory_that_is_away_or_frozen_stops_its_own_people_only() {
         app.post("/users", &owner, local).await.data();
         let away = (503, "LDAP_UNAVAILABLE".to_owned());
         slapd.freeze();
-        let begun = Instant::now();
-        assert_eq!(login(&app, "ada", "ada secret").await.failure(), away);
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        let frozen = tokio::time::timeout(Duration::from_secs(15), login(&app, "ada", "ada secret")).await;
+        assert_eq!(frozen.unwrap().failure(), away);
         assert_eq!(login(&app, "local", "correct horse").await.status, 200);
         assert_eq!(login(&app, "local", "wrong horse").await.status, 401, "whose password we know ourselves");
         slapd.thaw();

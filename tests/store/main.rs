@@ -12,6 +12,7 @@ mod frozen;
 mod keyring;
 mod keys;
 mod migrations;
+mod people;
 mod records;
 mod settings;
 mod usage;
