@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn addresses_have_a_scheme_a_host_and_perhaps_a_port() {
-        let parsed = |url: &str| parse_address(url).map(|(tls, host, port)| (tls, host, port));
+        let parsed = parse_address;
         assert_eq!(parsed("ldaps://dir.example.org"), Some((true, "dir.example.org".into(), 636)));
         assert_eq!(parsed("ldap://10.0.0.1:1389/"), Some((false, "10.0.0.1".into(), 1_389)));
         assert_eq!(parsed("ldap://[::1]"), Some((false, "::1".into(), 389)));

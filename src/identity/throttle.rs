@@ -222,7 +222,7 @@ mod tests {
     async fn a_name_under_attack_from_everywhere_is_only_slowed() {
         let (throttle, _) = throttle();
         for n in 0..20 {
-            throttle.failed("ada", ip(&format!("198.51.100.{n}"))).await;
+            throttle.failed("ada", ip(&format!("198.51.100.{n}")), PairRule::default()).await;
         }
         assert_eq!(throttle.check("ada", ip("203.0.113.9")).await, Ok(Allowed { delay_ms: 2_000 }));
         assert_eq!(throttle.check("bob", ip("203.0.113.9")).await, Ok(Allowed { delay_ms: 0 }));

@@ -54,8 +54,12 @@ fn both_folders_hold_the_same_files_and_tables() {
 
 /// The table and its column names, without types and indexes.
 fn columns(text: &str) -> Vec<String> {
-    let table = text.split_once("CREATE TABLE").unwrap().1.split_once("\n)").unwrap().0;
     let word = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
+    let Some((_, created)) = text.split_once("CREATE TABLE") else {
+        let table = text.split_once("ALTER TABLE ").unwrap().1;
+        return std::iter::once(table).chain(text.split("ADD COLUMN ").skip(1)).map(word).collect();
+    };
+    let table = created.split_once("\n)").unwrap().0;
     table
         .lines()
         .map(|line| if line.contains('(') && !line.starts_with("    ") { line.to_owned() } else { word(line) })
