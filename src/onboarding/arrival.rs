@@ -66,22 +66,27 @@ pub async fn arrive(
     };
     let email = person.email.as_deref().map(|email| email.trim().to_lowercase());
     let email = email.filter(|email| check_email(email).is_ok());
-    let known = match vouched {
-        Vouched::Ldap => users::find_login(db, &username).await?,
-        Vouched::Oidc { issuer, subject, .. } => match identities::find(db, issuer, subject).await? {
-            Some(id) => users::get(db, id).await?.filter(|row| row.deleted_at.is_none()),
-            None => None,
-        },
-    };
-    let id = match known {
-        Some(row) if row.auth_source == vouched.source() => {
-            refresh(db, &row, &person, email, entry("user_updated", Some(row.id)), now).await?;
-            row.id
+    let mut known = find(db, vouched, &username).await?;
+    if known.is_none() {
+        match admit(db, username.clone(), &person, email.clone(), vouched, entry("user_created", None), now).await {
+            Ok(id) => return Ok(users::get(db, id).await?.ok_or(StoreError::NotFound)?),
+            // Another login of the same person may have been faster.
+            Err(ArrivalError::Conflict) => known = find(db, vouched, &username).await?,
+            Err(error) => return Err(error),
         }
-        Some(_) => return Err(ArrivalError::Conflict),
-        None => admit(db, username, &person, email, vouched, entry("user_created", None), now).await?,
-    };
-    Ok(users::get(db, id).await?.ok_or(StoreError::NotFound)?)
+    }
+    let row = known.filter(|row| row.auth_source == vouched.source()).ok_or(ArrivalError::Conflict)?;
+    refresh(db, &row, &person, email, entry("user_updated", Some(row.id)), now).await?;
+    Ok(users::get(db, row.id).await?.ok_or(StoreError::NotFound)?)
+}
+
+/// The user of an earlier login, or whoever has the person's name.
+async fn find(db: &Db, vouched: Vouched<'_>, username: &str) -> Result<Option<UserRow>, StoreError> {
+    let Vouched::Oidc { issuer, subject, .. } = vouched else { return users::find_login(db, username).await };
+    match identities::find(db, issuer, subject).await? {
+        Some(id) => Ok(users::get(db, id).await?.filter(|row| row.deleted_at.is_none())),
+        None => Ok(None),
+    }
 }
 
 async fn admit(
