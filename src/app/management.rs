@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use actors::ports::{PortError, PortFuture};
 
 use super::publish::Publisher;
-use super::{Parts, StartError, storage};
+use super::{Parts, StartError, directories, storage};
 use crate::config::Config;
 use crate::http::admin::auth::owner_config;
 use crate::http::admin::authorisations::Authorisations;
@@ -68,6 +68,9 @@ pub fn state(
         passwords: Passwords::new(&parts.storage.io),
         logins: Logins::new(Throttle::new(parts.storage.cache.clone(), parts.engine.clock.clone())),
         sessions: Sessions::new(parts.storage.cache.clone()),
+        cache: parts.storage.cache.clone(),
+        directory: directories::ldap(config, &parts.storage.io)?,
+        openid: directories::oidc(config, parts),
         vendor: Arc::new(parts.vendor.clone()),
         authority: Authority {
             egress: parts.vendor.egress.clone(),

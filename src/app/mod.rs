@@ -6,6 +6,7 @@
 pub mod signals;
 
 pub mod counters;
+pub mod directories;
 pub mod fleet;
 pub mod follow;
 pub mod lookups;
@@ -81,6 +82,12 @@ pub enum StartError {
     /// The configured network rules have a fault.
     #[error("network rules: {0}")]
     Network(String),
+    /// A management route names no role and is not known to be open.
+    #[error("management route without a role: {0}")]
+    OpenRoute(String),
+    /// A certificate for the directory cannot be used.
+    #[error("ldap.tls: {0}")]
+    Ldap(#[from] crate::identity::ldap::TlsFault),
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -117,6 +124,9 @@ impl Application {
     /// # Errors
     /// Nothing runs after an error.
     pub async fn build(config: Config) -> Result<Self, StartError> {
+        if let Some(route) = crate::http::admin::undeclared_routes().first() {
+            return Err(StartError::OpenRoute(route.clone()));
+        }
         let listener = TcpListener::bind(config.server.listen)?;
         let ops = config.ops.listen.map(TcpListener::bind).transpose()?;
         let (addr, ops_addr) = (listener.local_addr()?, ops.as_ref().map(TcpListener::local_addr).transpose()?);

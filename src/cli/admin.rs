@@ -1,4 +1,4 @@
-//! `admin create|setup-url|reset-password`: recovery at the machine itself. Passwords come from a file or standard input.
+//! `admin create|setup-url|reset-password|disable-2fa`: recovery at the machine itself. Passwords come from a file or standard input.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use crate::http::admin::auth::owner_config;
 use crate::identity::password::{Passwords, check_rules};
 use crate::identity::setup;
 use crate::onboarding::user::{check_email, check_username};
-use crate::store::users::{self, PasswordHash, Role, UserConfig, UserFilter, UserStatus};
+use crate::store::second_factors;
+use crate::store::users::{self, AuthSource, PasswordHash, Role, UserFilter, UserRow, UserStatus};
 
 /// Verbs on administrators.
 #[derive(Debug, clap::Subcommand)]
@@ -41,6 +42,12 @@ pub enum Verb {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Turn a user's second factor off and end the user's sessions
+    #[command(name = "disable-2fa")]
+    DisableSecondFactor {
+        /// User name or e-mail address
+        user: String,
+    },
 }
 
 /// Runs a verb.
@@ -52,6 +59,7 @@ pub async fn run(verb: &Verb, files: &[PathBuf], out: Output) -> Result<(), Fail
         }
         Verb::SetupUrl => setup_url(&local, out).await,
         Verb::ResetPassword { user, password_file } => reset(&local, user, password_file.as_ref(), out).await,
+        Verb::DisableSecondFactor { user } => disable_second_factor(&local, user, out).await,
     }
 }
 
@@ -66,7 +74,7 @@ async fn create(
     check_username(username).map_err(invalid)?;
     email.map_or(Ok(()), check_email).map_err(invalid)?;
     let hash = hashed(local, file, username, email).await?;
-    let config = UserConfig { ..owner_config(username.to_owned(), email.map(str::to_owned)) };
+    let config = owner_config(username.to_owned(), email.map(str::to_owned));
     let id = users::create(&local.audited("admin_created", "user", None), config, Some(hash), local.now()).await?;
     setup::forget(&local.db).await?;
     out.one(&json!({ "id": id, "username": username }))
@@ -104,9 +112,27 @@ async fn setup_url(local: &Local, out: Output) -> Result<(), Failure> {
     out.line(&format!("{address}/setup?token={}", token.expose_secret()))
 }
 
-async fn reset(local: &Local, login: &str, file: Option<&PathBuf>, out: Output) -> Result<(), Failure> {
+async fn named(local: &Local, login: &str) -> Result<UserRow, Failure> {
     let user = users::find_login(&local.db, login).await?;
-    let user = user.ok_or_else(|| Failure::Failed(format!("no user \"{login}\"")))?;
+    user.ok_or_else(|| Failure::Failed(format!("no user \"{login}\"")))
+}
+
+async fn disable_second_factor(local: &Local, login: &str, out: Output) -> Result<(), Failure> {
+    let user = named(local, login).await?;
+    if user.second_factor_at.is_none() {
+        return Err(Failure::Failed(format!("{} has no second factor", user.config.username)));
+    }
+    let db = local.audited("2fa_disabled", "user", Some(user.id.0));
+    second_factors::remove(&db, user.id, local.now()).await?;
+    out.say(&format!("the second factor of {} is off; the user's sessions have ended", user.config.username));
+    Ok(())
+}
+
+async fn reset(local: &Local, login: &str, file: Option<&PathBuf>, out: Output) -> Result<(), Failure> {
+    let user = named(local, login).await?;
+    if user.auth_source != AuthSource::Local {
+        return Err(Failure::Failed(format!("the password of {} is kept elsewhere", user.config.username)));
+    }
     let hash = hashed(local, file, &user.config.username, user.config.email.as_deref()).await?;
     let db = local.audited("password_changed", "user", Some(user.id.0));
     users::set_password(&db, user.id, hash, false, local.now()).await?;

@@ -9,8 +9,10 @@ use serde::Serialize;
 use super::database::Local;
 use super::exit::Failure;
 use super::output::Output;
+use crate::app::directories;
 use crate::config::{Config, Need};
 use crate::observe::process::max_open_files;
+use crate::store::io::IoRuntime;
 use crate::store::migrations;
 
 /// Open files below which a busy server runs out.
@@ -45,6 +47,7 @@ pub async fn run(files: &[PathBuf], out: Output) -> Result<(), Failure> {
             findings.push(finding("configuration", mark, config.warnings.join("; ")));
             findings.push(check_folder("journal", &config.journal.dir));
             findings.push(check_cache(&config));
+            findings.extend(check_directory(&config).await);
         }
     }
     check_storage(files, &mut findings).await;
@@ -57,6 +60,25 @@ pub async fn run(files: &[PathBuf], out: Output) -> Result<(), Failure> {
 
 fn finding(check: &'static str, result: Mark, hint: impl Into<String>) -> Finding {
     Finding { check, result, hint: hint.into() }
+}
+
+/// Connects and binds as the service account, when people may log in with a directory.
+async fn check_directory(config: &Config) -> Option<Finding> {
+    let io = match IoRuntime::start() {
+        Ok(io) => io,
+        Err(error) => return Some(finding("ldap", Mark::Fail, error.to_string())),
+    };
+    let directory = match directories::ldap(config, &io) {
+        Ok(directory) => directory?,
+        Err(error) => return Some(finding("ldap", Mark::Fail, format!("{error}; check ldap.tls"))),
+    };
+    Some(match directory.probe().await {
+        Ok(()) if config.ldap.as_ref().is_some_and(|ldap| !ldap.tls && !ldap.starttls) => {
+            finding("ldap", Mark::Warn, "passwords go in the clear; use ldaps:// or ldap.starttls")
+        }
+        Ok(()) => finding("ldap", Mark::Pass, ""),
+        Err(error) => finding("ldap", Mark::Fail, format!("{error}; check ldap.url, ldap.bind_dn and ldap.tls")),
+    })
 }
 
 async fn check_storage(files: &[PathBuf], findings: &mut Vec<Finding>) {

@@ -21,7 +21,7 @@ use crate::identity::password::Passwords;
 use crate::mock::sigv4;
 use crate::store::accounts::{self, AccountConfig};
 use crate::store::keys::{self, KeyConfig, NewKey};
-use crate::store::users::{self, Role, UserConfig, UserStatus};
+use crate::store::users::{self, KeyLimits, Profile, Role, UserConfig, UserStatus};
 use crate::store::vault::Vault;
 
 /// Slots of each demo account.
@@ -103,6 +103,8 @@ async fn admin(app: &Application, password: &SecretString) -> Result<UserId, Sta
         rpm_limit: 0,
         max_api_keys: 0,
         price_rate_ppm: PPM,
+        profile: Profile::default(),
+        default_key_limits: KeyLimits::default(),
     };
     Ok(users::create(&app.storage.db, config, Some(hash), app.engine.clock.now()).await?)
 }

@@ -2,7 +2,7 @@
 
 use super::layers::{Layers, variable};
 
-const ALIASES: [(&str, &str); 8] = [
+const ALIASES: [(&str, &str); 26] = [
     ("ENCRYPTION_KEY", "security.master_key"),
     ("JWT_SECRET", "security.jwt_secret"),
     ("MYSQL_DSN", "database.url"),
@@ -11,15 +11,38 @@ const ALIASES: [(&str, &str); 8] = [
     ("REQUEST_MAX_SIZE_MB", "request.max_mb"),
     ("ADMIN_USERNAME", "admin.username"),
     ("ADMIN_PASSWORD", "admin.password"),
+    ("LDAP_ENABLED", "ldap.enabled"),
+    ("LDAP_URL", "ldap.url"),
+    ("LDAP_BIND_DN", "ldap.bind_dn"),
+    ("LDAP_BIND_PASSWORD", "ldap.bind_password"),
+    ("LDAP_SEARCH_BASE", "ldap.search_base"),
+    ("LDAP_SEARCH_FILTER", "ldap.search_filter"),
+    ("LDAP_TIMEOUT", "ldap.timeout_ms"),
+    ("LDAP_CONNECT_TIMEOUT", "ldap.connect_timeout_ms"),
+    ("LDAP_TLS_REJECT_UNAUTHORIZED", "ldap.tls.verify"),
+    ("LDAP_TLS_CA_FILE", "ldap.tls.ca_file"),
+    ("LDAP_TLS_CERT_FILE", "ldap.tls.cert_file"),
+    ("LDAP_TLS_KEY_FILE", "ldap.tls.key_file"),
+    ("LDAP_TLS_SERVERNAME", "ldap.tls.server_name"),
+    ("LDAP_USER_ATTR_USERNAME", "ldap.attrs.username"),
+    ("LDAP_USER_ATTR_DISPLAY_NAME", "ldap.attrs.display_name"),
+    ("LDAP_USER_ATTR_EMAIL", "ldap.attrs.email"),
+    ("LDAP_USER_ATTR_FIRST_NAME", "ldap.attrs.first_name"),
+    ("LDAP_USER_ATTR_LAST_NAME", "ldap.attrs.last_name"),
 ];
 
 /// Takes the value of an old name, unless the new one is set too.
 pub fn apply(layers: &mut Layers, name: &str, value: &str, canonical: &[(String, String)]) {
-    if name == "GLOBAL_PROXY_KEYS" || name.starts_with("LDAP_") {
+    if name == "GLOBAL_PROXY_KEYS" {
         layers.warnings.push(format!("{name} is ignored: this version has no such feature yet"));
         return;
     }
-    let Some((_, path)) = ALIASES.iter().find(|(alias, _)| *alias == name) else { return };
+    let Some((_, path)) = ALIASES.iter().find(|(alias, _)| *alias == name) else {
+        if name.starts_with("LDAP_") {
+            layers.warnings.push(format!("{name} is ignored: there is no such setting"));
+        }
+        return;
+    };
     let new = variable(path);
     if canonical.iter().any(|(other, _)| *other == new || *other == format!("{new}_FILE")) {
         layers.warnings.push(format!("{name} is ignored because {new} is set"));

@@ -139,7 +139,7 @@ impl Layers {
         let key = keys::find(locked.unwrap_or(path));
         let raw = match key.map(|key| key.kind) {
             Some(Kind::List) => Raw::List(split_list(text)),
-            Some(Kind::Setting) => setting_text(text),
+            Some(Kind::Setting | Kind::Json) => setting_text(text),
             _ => Raw::Text(text.to_owned()),
         };
         let found = Found { raw, place: variable.to_owned(), source: "env" };

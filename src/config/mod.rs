@@ -1,6 +1,7 @@
 //! Static configuration: embedded defaults, files, environment (`ops.md` §2). The only place that reads the environment.
 
 mod alias;
+pub mod directories;
 pub mod keys;
 mod layers;
 pub mod oauth;
@@ -62,6 +63,10 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Vendors' OAuth values.
     pub oauth: oauth::Oauth,
+    /// An LDAP directory whose people may log in.
+    pub ldap: Option<directories::Ldap>,
+    /// An OpenID provider whose people may log in.
+    pub oidc: Option<directories::Oidc>,
     /// Dynamic settings as the files and the environment start them.
     pub settings: SettingLayers,
     /// Things that work but should be changed.
@@ -252,6 +257,8 @@ fn read_all(reader: &mut Reader<'_>) -> Config {
         },
         ca_file: reader.optional("tls.ca_file").map(PathBuf::from),
         oauth: oauth::read(reader),
+        ldap: directories::read_ldap(reader),
+        oidc: directories::read_oidc(reader),
         settings: SettingLayers::default(),
         warnings: Vec::new(),
         entries: Vec::new(),

@@ -109,6 +109,16 @@ impl<'a> Reader<'a> {
         text
     }
 
+    /// A list or an object as JSON; null when it is neither.
+    pub fn json(&mut self, path: &str) -> serde_json::Value {
+        match self.layers.values.get(path).map(|found| &found.raw) {
+            Some(Raw::Json(value)) => value.clone(),
+            Some(Raw::List(items)) => serde_json::json!(items),
+            Some(Raw::Text(text)) if text.is_empty() => serde_json::json!([]),
+            Some(Raw::Text(_)) | None => serde_json::Value::Null,
+        }
+    }
+
     /// A list of texts.
     pub fn list(&mut self, path: &str) -> Vec<String> {
         match self.layers.values.get(path).map(|found| &found.raw) {

@@ -43,14 +43,24 @@ reasons! {
     UnknownField = "UNKNOWN_FIELD", 400;
     /// Not a decimal amount of USD.
     InvalidAmount = "INVALID_AMOUNT", 400;
+    /// Not an invite code that can be used.
+    InviteCodeInvalid = "INVITE_CODE_INVALID", 400;
     /// No session.
     Unauthenticated = "UNAUTHENTICATED", 401;
     /// Name and password do not belong together.
     InvalidCredentials = "INVALID_CREDENTIALS", 401;
     /// The session has ended.
     TokenExpired = "TOKEN_EXPIRED", 401;
+    /// The password was right; a code of the second factor is missing.
+    SecondFactorRequired = "SECOND_FACTOR_REQUIRED", 401;
     /// The role does not suffice.
     PermissionDenied = "PERMISSION_DENIED", 403;
+    /// The password is wanted again.
+    StepUpRequired = "STEP_UP_REQUIRED", 403;
+    /// The role needs a second factor, and the user has none yet.
+    SecondFactorMissing = "SECOND_FACTOR_MISSING", 403;
+    /// Nobody may register.
+    RegistrationClosed = "REGISTRATION_CLOSED", 403;
     /// Accounts of this kind must be allowed first.
     OauthDisabled = "OAUTH_DISABLED", 403;
     /// Nothing there, or not yours.
@@ -59,6 +69,12 @@ reasons! {
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
     /// A unique value is taken.
     AlreadyExists = "ALREADY_EXISTS", 409;
+    /// A user has this e-mail address.
+    EmailTaken = "EMAIL_TAKEN", 409;
+    /// A user has this name.
+    UsernameTaken = "USERNAME_TAKEN", 409;
+    /// A person from outside has the name or address of another user.
+    AccountConflict = "ACCOUNT_CONFLICT", 409;
     /// The row changed since it was read.
     VersionConflict = "VERSION_CONFLICT", 409;
     /// The state does not allow it.
@@ -79,6 +95,10 @@ reasons! {
     UpstreamError = "UPSTREAM_ERROR", 502;
     /// There is no owner yet.
     SetupRequired = "SETUP_REQUIRED", 503;
+    /// The directory is down.
+    LdapUnavailable = "LDAP_UNAVAILABLE", 503;
+    /// The OpenID provider is down.
+    OidcUnavailable = "OIDC_UNAVAILABLE", 503;
     /// A dependency is down.
     Unavailable = "UNAVAILABLE", 503;
 }

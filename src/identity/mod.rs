@@ -12,4 +12,11 @@ pub mod throttle;
 pub mod token;
 
 pub mod reseal;
+pub mod second_factor;
+pub mod totp;
+
+pub mod ldap;
+pub mod oidc;
+pub mod person;
+
 pub mod seal;

@@ -8,8 +8,6 @@ use actors::domain::time::{DAY, HOUR, MINUTE, SECOND};
 
 use crate::cache::{Cache, CacheError};
 
-/// Failures of one name from one address: after five, blocked for 15 min, doubling to a day.
-const PAIR: Limit = Limit { window_ms: 15 * MINUTE, count: 5, block_ms: 15 * MINUTE };
 /// Attempts from one address.
 const ADDRESS: Limit = Limit { window_ms: 15 * MINUTE, count: 30, block_ms: 15 * MINUTE };
 /// Attempts from one address, slower.
@@ -23,6 +21,22 @@ struct Limit {
     window_ms: i64,
     count: i64,
     block_ms: i64,
+}
+
+/// Failures of one name from one address: after so many the pair is blocked for as long as they were counted, doubling to a
+/// day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PairRule {
+    /// Failures.
+    pub count: i64,
+    /// How long each counts.
+    pub window_ms: i64,
+}
+
+impl Default for PairRule {
+    fn default() -> Self {
+        Self { count: 5, window_ms: 15 * MINUTE }
+    }
 }
 
 /// The try must not be made: 429, and the password is not looked at.
@@ -79,10 +93,10 @@ impl Throttle {
     }
 
     /// Notes a failed try. True when it began a block.
-    pub async fn failed(&self, name: &str, ip: IpAddr) -> bool {
-        match failed_in(&self.shared, name, ip).await {
+    pub async fn failed(&self, name: &str, ip: IpAddr, rule: PairRule) -> bool {
+        match failed_in(&self.shared, name, ip, rule).await {
             Ok(blocked) => blocked,
-            Err(_) => failed_in(&self.local, name, ip).await.unwrap_or(false),
+            Err(_) => failed_in(&self.local, name, ip, rule).await.unwrap_or(false),
         }
     }
 
@@ -126,17 +140,17 @@ async fn check_in(cache: &Cache, name: &str, ip: IpAddr) -> Result<Result<Allowe
     Ok(Ok(Allowed { delay_ms: if name.passes { 0 } else { NAME_DELAY_MS } }))
 }
 
-async fn failed_in(cache: &Cache, name: &str, ip: IpAddr) -> Result<bool, CacheError> {
+async fn failed_in(cache: &Cache, name: &str, ip: IpAddr, rule: PairRule) -> Result<bool, CacheError> {
     cache.hit(&format!("login:name:{}", digest(name)), NAME.window_ms, NAME.count).await?;
     let pair = pair(name, ip);
     let window = format!("login:pair:{pair}");
-    let hit = cache.hit(&window, PAIR.window_ms, PAIR.count).await?;
-    if hit.passes && hit.count < PAIR.count {
+    let hit = cache.hit(&window, rule.window_ms, rule.count).await?;
+    if hit.passes && hit.count < rule.count {
         return Ok(false);
     }
     let blocks = format!("login:blocks:pair:{pair}");
     let before = cache.get(&blocks).await?.and_then(|(n, _)| n.parse::<u32>().ok()).unwrap_or(0);
-    let block_ms = PAIR.block_ms.saturating_mul(1_i64.checked_shl(before).unwrap_or(i64::MAX)).min(LONGEST_BLOCK_MS);
+    let block_ms = rule.window_ms.saturating_mul(1_i64.checked_shl(before).unwrap_or(i64::MAX)).min(LONGEST_BLOCK_MS);
     cache.put(&format!("login:block:pair:{pair}"), "1", block_ms).await?;
     // Remembered for a day beyond the block, so that going on where one stopped doubles it.
     cache.put(&blocks, &before.saturating_add(1).min(16).to_string(), block_ms + DAY).await?;
@@ -165,7 +179,7 @@ mod tests {
         let attacker = ip("198.51.100.7");
         for n in 1..=5 {
             assert!(throttle.check("ada", attacker).await.is_ok());
-            assert_eq!(throttle.failed("ada", attacker).await, n == 5);
+            assert_eq!(throttle.failed("ada", attacker, PairRule::default()).await, n == 5);
         }
         let blocked = throttle.check("Ada ", attacker).await.unwrap_err();
         assert_eq!(blocked, Blocked { retry_after_ms: 15 * MINUTE, begins: false });
@@ -173,7 +187,7 @@ mod tests {
         assert!(throttle.check("bob", attacker).await.is_ok());
         clock.advance(15 * MINUTE);
         for _ in 1..=5 {
-            throttle.failed("ada", attacker).await;
+            throttle.failed("ada", attacker, PairRule::default()).await;
         }
         assert_eq!(throttle.check("ada", attacker).await.unwrap_err().retry_after_ms, 30 * MINUTE);
     }
@@ -183,7 +197,7 @@ mod tests {
         let (throttle, _) = throttle();
         for _ in 0..3 {
             for _ in 0..4 {
-                assert!(!throttle.failed("ada", ip("198.51.100.7")).await);
+                assert!(!throttle.failed("ada", ip("198.51.100.7"), PairRule::default()).await);
             }
             throttle.succeeded("ada", ip("198.51.100.7")).await;
         }
@@ -208,7 +222,7 @@ mod tests {
     async fn a_name_under_attack_from_everywhere_is_only_slowed() {
         let (throttle, _) = throttle();
         for n in 0..20 {
-            throttle.failed("ada", ip(&format!("198.51.100.{n}"))).await;
+            throttle.failed("ada", ip(&format!("198.51.100.{n}")), PairRule::default()).await;
         }
         assert_eq!(throttle.check("ada", ip("203.0.113.9")).await, Ok(Allowed { delay_ms: 2_000 }));
         assert_eq!(throttle.check("bob", ip("203.0.113.9")).await, Ok(Allowed { delay_ms: 0 }));

@@ -1,6 +1,6 @@
 //! Session tokens: JWT with HS256 and nothing else (`access.md` §4).
 
-mod provider;
+pub(super) mod provider;
 
 use actors::clock::Clock;
 use actors::domain::id::UserId;
@@ -125,10 +125,10 @@ impl Tokens {
         })
     }
 
-    /// A token for a fresh login.
+    /// A token for a fresh login, which is as good as a password given again.
     pub fn issue(&self, user: &UserRow) -> Result<(SecretString, Claims), TokenError> {
         let now = seconds(&self.clock);
-        self.sign(user, now, None)
+        self.sign(user, now, Some(now))
     }
 
     /// A token that goes on where `claims` ends, at most until the session's absolute limit.

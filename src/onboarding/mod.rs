@@ -1,12 +1,14 @@
 //! Rules for what comes into the system, reachable from the management API and the command line alike.
 
 pub mod account;
+pub mod arrival;
 pub mod credential;
 pub mod import;
 pub mod json;
 pub mod key;
 pub mod key_import;
 pub mod oauth;
+pub mod oidc;
 pub mod options;
 pub mod own_key;
 pub mod user;

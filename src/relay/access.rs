@@ -111,7 +111,7 @@ fn family(call: &CallTarget) -> Option<RouteFamily> {
     if call.endpoint == Endpoint::CountTokens {
         return None;
     }
-    if call.kinds == DROID {
+    if call.pool.kinds() == DROID {
         return Some(F::Droid);
     }
     Some(match (call.client.wire, call.client.dialect, call.endpoint) {

@@ -20,7 +20,10 @@ pub mod groups;
 pub mod proxies;
 
 pub mod client_types;
+pub mod identities;
+pub mod invites;
 pub mod keys;
+pub mod second_factors;
 pub mod users;
 
 pub mod prices;

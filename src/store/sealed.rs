@@ -24,6 +24,7 @@ pub struct SealedColumn {
 pub const COLUMNS: &[SealedColumn] = &[
     SealedColumn { table: "accounts", column: "credential", row: "id" },
     SealedColumn { table: "egress_proxies", column: "password", row: "id" },
+    SealedColumn { table: "user_second_factors", column: "secret", row: "user_id" },
 ];
 
 /// Sealed values of the installation itself, by their name in `meta`. The check value is the last to be rewritten: until

@@ -4,6 +4,7 @@
 
 #[path = "../support/spellings.rs"]
 mod spellings;
+mod slapd;
 mod support;
 #[path = "../support/token_server.rs"]
 mod token_server;
@@ -16,6 +17,10 @@ mod accounts;
 mod key_rules;
 mod egress;
 mod keys;
+mod ldap;
 mod oauth;
+mod openid;
 mod operations;
+mod people;
+mod second_factor;
 mod settings;

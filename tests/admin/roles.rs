@@ -12,18 +12,22 @@ struct Route {
     role: Role,
 }
 
-fn routes() -> Vec<Route> {
+/// What ends the caller's own sessions would end the walk.
+const LEAVING: [&str; 2] = ["post /api/v1/auth/logout", "delete /api/v1/users/me/sessions"];
+
+/// Every route with a role. `key` stands for the id of an API key, 999999 for every other one.
+fn routes(key: i64) -> Vec<Route> {
     let document: Value = serde_json::from_str(openapi_text()).unwrap();
     let mut routes = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let Some(role) = operation["security"][0]["session"][0].as_str() else { continue };
-            // Ending the session would end the walk.
-            if path.ends_with("/auth/logout") {
+            if LEAVING.contains(&format!("{method} {path}").as_str()) {
                 continue;
             }
             let path = path.strip_prefix("/api/v1").unwrap();
-            let path = path.split('/').map(|part| if part.starts_with('{') { "999999" } else { part });
+            let id = if path.starts_with("/api-keys/") { key.to_string() } else { "999999".to_owned() };
+            let path = path.split('/').map(|part| if part.starts_with('{') { id.as_str() } else { part });
             routes.push(Route {
                 method: method.to_uppercase(),
                 path: path.collect::<Vec<_>>().join("/"),
@@ -31,7 +35,7 @@ fn routes() -> Vec<Route> {
             });
         }
     }
-    assert!(routes.len() > 60, "{}", routes.len());
+    assert!(routes.len() > 90, "{}", routes.len());
     routes
 }
 
@@ -44,11 +48,7 @@ fn no_caller_gets_further_than_the_role_allows() {
             (Role::Admin, app.session("doer", Role::Admin).await.1),
             (Role::SuperAdmin, app.owner().await),
         ];
-        for route in routes() {
-            let none = app.api(&route.method, &route.path, "", Some(json!({}))).await;
-            assert_eq!(none.failure(), (401, "UNAUTHENTICATED".to_owned()), "{} {}", route.method, route.path);
-            let forged = app.api(&route.method, &route.path, "eyJhbGciOiJub25lIn0.e30.", Some(json!({}))).await;
-            assert_eq!(forged.status, 401, "{} {}", route.method, route.path);
+        for route in routes(999_999) {
             for (role, session) in &callers {
                 let answer = app.api(&route.method, &route.path, session, Some(json!({}))).await;
                 let place = format!("{} {} as {}: {}", route.method, route.path, role.as_str(), answer.text);
@@ -61,6 +61,48 @@ fn no_caller_gets_further_than_the_role_allows() {
                 }
             }
         }
+    });
+}
+
+#[test]
+fn who_is_not_logged_in_gets_nowhere() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        let (banned, of_banned) = app.session("banned", Role::SuperAdmin).await;
+        app.post(&format!("/users/{banned}/status"), &owner, json!({"status": "banned"})).await.data();
+        let expired = app.token(app.session("late", Role::SuperAdmin).await.0, 7_200_000).await;
+        let (left, of_left) = app.session("left", Role::SuperAdmin).await;
+        users::delete(&app.app.storage.db, left, app.app.engine.clock.now()).await.unwrap();
+        let forged = "eyJhbGciOiJub25lIn0.e30.".to_owned();
+        for route in routes(999_999) {
+            let none = app.api(&route.method, &route.path, "", Some(json!({}))).await;
+            assert_eq!(none.failure(), (401, "UNAUTHENTICATED".to_owned()), "{} {}", route.method, route.path);
+            for session in [&forged, &expired, &of_banned, &of_left] {
+                let answer = app.api(&route.method, &route.path, session, Some(json!({}))).await;
+                assert_eq!(answer.failure().0, 401, "{} {}", route.method, route.path);
+            }
+        }
+    });
+}
+
+/// Every route that a user may call and that names an object: somebody else's object is not there, whatever is sent.
+#[test]
+fn other_peoples_objects_do_not_exist() {
+    with_app(&[], |app| async move {
+        let (_, victim) = app.session("victim", Role::User).await;
+        let (_, other) = app.session("other", Role::User).await;
+        let key = app.post("/api-keys", &victim, json!({"name": "mine"})).await.data();
+        let id = key["id"].as_i64().unwrap();
+        let before = app.get(&format!("/api-keys/{id}"), &victim).await.data();
+        let named = |route: &Route| route.path.contains("999999") || route.path.contains(&format!("/api-keys/{id}"));
+        let mut walked = 0;
+        for route in routes(id).into_iter().filter(|route| route.role == Role::User && named(route)) {
+            let answer = app.api(&route.method, &route.path, &other, Some(json!({}))).await;
+            assert_eq!(answer.failure().0, 404, "{} {}: {}", route.method, route.path, answer.text);
+            walked += 1;
+        }
+        assert!(walked >= 10, "{walked}");
+        assert_eq!(app.get(&format!("/api-keys/{id}"), &victim).await.data(), before, "and nothing was changed");
     });
 }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use actix_http::Method;
 use actix_http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use actors::clock::Clock;
 use actors::domain::id::{AccountId, UserId};
 use bytes::Bytes;
 use quotalane::app::Application;
 use quotalane::config::{Config, Need};
 use quotalane::http::admin::authorisations::Authorisations;
 use quotalane::identity::token::Tokens;
-use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use quotalane::store::users::{self, KeyLimits, Profile, Role, UserConfig, UserStatus};
 use quotalane::transport::{Egress, EgressRules, OutboundCall};
 use serde_json::{Value, json};
 
@@ -108,14 +109,22 @@ impl TestApp {
             rpm_limit: 0,
             max_api_keys: 0,
             price_rate_ppm: 1_000_000,
+            profile: Profile::default(),
+            default_key_limits: KeyLimits::default(),
         };
         let db = &self.app.storage.db;
         let id = users::create(db, config, None, self.app.engine.clock.now()).await.unwrap();
-        let row = users::get(db, id).await.unwrap().unwrap();
-        let tokens = Tokens::new(&JWT.to_owned().into(), 3_600, self.app.engine.clock.clone()).unwrap();
-        let (token, _) = tokens.issue(&row).unwrap();
         self.app.lifecycle.owner_found();
-        (id, secrecy::ExposeSecret::expose_secret(&token).to_owned())
+        (id, self.token(id, 0).await)
+    }
+
+    /// A session of a user that was opened so many milliseconds ago.
+    pub async fn token(&self, id: UserId, age_ms: i64) -> String {
+        let row = users::get(&self.app.storage.db, id).await.unwrap().unwrap();
+        let opened = Clock::frozen(self.app.engine.clock.now().plus(-age_ms));
+        let tokens = Tokens::new(&JWT.to_owned().into(), 3_600, opened).unwrap();
+        let (token, _) = tokens.issue(&row).unwrap();
+        secrecy::ExposeSecret::expose_secret(&token).to_owned()
     }
 
     /// The authorisations that the product keeps.
@@ -148,7 +157,18 @@ impl TestApp {
 
     /// Calls any address.
     pub async fn call(&self, method: &str, url: String, session: &str, body: Option<Value>) -> Answer {
-        let mut headers = Vec::new();
+        self.call_with(method, url, session, body, Vec::new()).await
+    }
+
+    /// Calls any address with further headers.
+    pub async fn call_with(
+        &self,
+        method: &str,
+        url: String,
+        session: &str,
+        body: Option<Value>,
+        mut headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Answer {
         if !session.is_empty() {
             headers.push((AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {session}")).unwrap()));
         }

@@ -15,7 +15,7 @@ use crate::evidence::Evidence;
 use crate::outage::{Stores, outage_lasts, with_stores};
 use crate::stage::{self, Stage};
 use crate::traffic::{self, Exchange};
-use crate::{checker, length, rounds};
+use crate::{checker, rounds};
 
 /// Slots of each of the three accounts.
 const SLOTS: usize = 4;

@@ -15,7 +15,7 @@ use actors::ports::UsageBatch;
 use quotalane::identity::seal::Sealer;
 use quotalane::store::Db;
 use quotalane::store::keys::{Digest, KeyConfig, NewKey};
-use quotalane::store::users::{Role, UserConfig, UserStatus};
+use quotalane::store::users::{KeyLimits, Profile, Role, UserConfig, UserStatus};
 use quotalane::store::vault::Vault;
 use secrecy::SecretString;
 
@@ -38,6 +38,8 @@ pub fn user(name: &str) -> UserConfig {
         rpm_limit: 0,
         max_api_keys: 10,
         price_rate_ppm: 1_000_000,
+        profile: Profile::default(),
+        default_key_limits: KeyLimits::default(),
     }
 }
 

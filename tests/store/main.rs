@@ -13,6 +13,7 @@ mod frozen;
 mod keyring;
 mod keys;
 mod migrations;
+mod people;
 mod records;
 mod sealed;
 mod settings;

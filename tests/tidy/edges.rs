@@ -37,6 +37,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("bcrypt", &["src/identity/"]),
     ("jsonwebtoken", &["src/identity/"]),
     ("aes_gcm", &["src/identity/"]),
+    ("ldap3", &["src/identity/ldap/"]),
     ("clap", &["src/cli/"]),
     ("actix", &["actors/src/"]),
     ("actix_web", &["src/http/", "src/app/", "src/relay/", "src/mock/", "src/observe/"]),

@@ -202,6 +202,37 @@ word_setting! {
     }
 }
 
+word_setting! {
+    /// Who may register.
+    Registration {
+        /// Everybody.
+        Open = "open",
+        /// Who has an invite code.
+        Invite = "invite",
+        /// Nobody.
+        Closed = "closed",
+    }
+}
+
+/// Roles by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleNames(pub Vec<String>);
+
+impl SettingValue for RoleNames {
+    fn read(value: &Value, bounds: (i64, i64)) -> Result<Self, String> {
+        let names = Vec::<String>::read(value, bounds)?;
+        let known = ["user", "auditor", "admin", "super_admin"];
+        match names.iter().all(|name| known.contains(&name.as_str())) {
+            true => Ok(Self(names)),
+            false => Err(format!("must be a list out of {}", known.join(", "))),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.0.show()
+    }
+}
+
 /// A time zone by its IANA name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zone(pub chrono_tz::Tz);
@@ -328,6 +359,10 @@ settings! {
     "security.client_strict" client_strict: bool = false, 0..=1, "Recognise clients by more than their user agent";
     "security.key_prefixes" key_prefixes: Vec<String> = vec!["cr_".to_owned()], 0..=0, "Beginnings by which an API key is told from other credentials of the same request";
     "user.default_key_limits" default_key_limits: KeyLimits = KeyLimits::default(), 0..=0, "Limits of keys that users make for themselves, which they may not raise; 0 = unlimited";
+    "registration.mode" registration: Registration = Registration::Invite, 0..=0, "open, invite or closed: who may register";
+    "login.max_failures" login_max_failures: i64 = 5, 1..=100, "Wrong passwords of one name from one address before they are blocked";
+    "login.window_min" login_window_min: i64 = 15, 1..=1_440, "Time in which wrong passwords are counted, and length of the first block, in minutes";
+    "security.require_2fa_roles" require_2fa_roles: RoleNames = RoleNames(Vec::new()), 0..=0, "Roles that must have a second factor";
     "usage.flush_ms" usage_flush_ms: i64 = 1_000, 50..=60_000, "Longest wait of a usage record for its SQL batch, in ms";
     "retention.usage_days" retention_usage_days: i64 = 400, 1..=36_500, "Age at which request rows are deleted, in days";
     "retention.attempt_days" retention_attempt_days: i64 = 90, 1..=36_500, "Age at which attempt rows are deleted, in days";

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use actors::domain::time::MINUTE;
+
 use super::AdminState;
 use crate::http::error::{ApiError, Reason};
-use crate::identity::throttle::Throttle;
+use crate::identity::throttle::{PairRule, Throttle};
 
 /// Counters of logins.
 pub struct Logins(Throttle);
@@ -32,8 +34,10 @@ impl Logins {
     }
 
     /// Counts a failure.
-    pub async fn failed(&self, name: &str, ip: Option<IpAddr>) {
-        self.0.failed(name, known(ip)).await;
+    pub async fn failed(&self, state: &AdminState, name: &str, ip: Option<IpAddr>) {
+        let settings = state.engine.settings.current();
+        let rule = PairRule { count: settings.login_max_failures, window_ms: settings.login_window_min * MINUTE };
+        self.0.failed(name, known(ip), rule).await;
     }
 
     /// A success clears the failures of this name from this address.

@@ -10,8 +10,12 @@ pub mod logins;
 pub mod sessions;
 pub mod state;
 
+pub mod aliases;
 pub mod auth;
+pub mod invite_codes;
 pub mod me;
+pub mod my_second_factor;
+pub mod user_view;
 pub mod users;
 
 pub mod api_keys;
@@ -56,13 +60,28 @@ use super::relay::path::target;
 pub use document::{openapi, openapi_text};
 pub use state::{AdminParts, AdminState, Publish, new_request_id};
 
+/// Routes that need no session. Every other route names its role.
+pub const OPEN_ROUTES: [&str; 10] = [
+    "get /api/v1/auth/methods",
+    "get /api/v1/auth/oidc/callback",
+    "get /api/v1/auth/oidc/start",
+    "get /api/v1/openapi.json",
+    "get /api/v1/version",
+    "post /api/v1/auth/login",
+    "post /api/v1/auth/oidc/callback",
+    "post /api/v1/auth/register",
+    "post /api/v1/auth/second-factor",
+    "post /api/v1/setup",
+];
+
 /// Adds the management API under `/api/v1`. Its state is `web::Data<AdminState>`. Paths there that belong to the relay
 /// (`/api/v1/messages` and its like) are left to the default service.
 pub fn configure(config: &mut web::ServiceConfig) {
     let ours = fn_guard(|request| !is_relay_path(request.head().uri.path()));
     let scope = utoipa_actix_web::scope("/api/v1").guard(ours).configure(routes);
     config
-        .service(scope.default_service(web::to(nothing_here)).wrap(from_fn(edge::edge)).wrap(TracingLogger::default()));
+        .service(scope.default_service(web::to(nothing_here)).wrap(from_fn(edge::edge)).wrap(TracingLogger::default()))
+        .configure(aliases::configure);
 }
 
 fn is_relay_path(path: &str) -> bool {
@@ -72,18 +91,7 @@ fn is_relay_path(path: &str) -> bool {
 /// Every route. Exact paths come before those with a parameter.
 fn routes(config: &mut ServiceConfig<'_>) {
     config
-        .service(auth::first_administrator)
-        .service(auth::login)
-        .service(auth::refresh)
-        .service(auth::logout)
-        .service(me::get_me)
-        .service(me::update_me)
-        .service(users::list_users)
-        .service(users::create_user)
-        .service(users::get_user)
-        .service(users::update_user)
-        .service(users::set_user_status)
-        .service(users::delete_user)
+        .configure(people_routes)
         .configure(key_routes)
         .configure(account_routes)
         .configure(other_routes);
@@ -113,6 +121,43 @@ fn key_routes(config: &mut ServiceConfig<'_>) {
         .service(client_types::get_client_type)
         .service(client_types::update_client_type)
         .service(client_types::delete_client_type);
+}
+
+fn people_routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(auth::setup::first_administrator)
+        .service(auth::methods::login_methods)
+        .service(auth::login::login)
+        .service(auth::second_factor::second_step)
+        .service(auth::oidc::start_oidc)
+        .service(auth::oidc::finish_oidc)
+        .service(auth::oidc::finish_oidc_by_page)
+        .service(auth::register::register)
+        .service(auth::step_up::step_up)
+        .service(auth::login::refresh)
+        .service(auth::login::logout)
+        .service(my_second_factor::confirm_second_factor)
+        .service(my_second_factor::renew_recovery_codes)
+        .service(my_second_factor::show_my_second_factor)
+        .service(my_second_factor::begin_second_factor)
+        .service(my_second_factor::remove_my_second_factor)
+        .service(me::change_my_password)
+        .service(me::end_my_sessions)
+        .service(me::get_me)
+        .service(me::update_me)
+        .service(users::list_users)
+        .service(users::create_user)
+        .service(users::get_user)
+        .service(users::update_user)
+        .service(users::set_user_status)
+        .service(users::reset_password)
+        .service(users::remove_second_factor)
+        .service(users::delete_user)
+        .service(invite_codes::list_invite_codes)
+        .service(invite_codes::create_invite_code)
+        .service(invite_codes::get_invite_code)
+        .service(invite_codes::update_invite_code)
+        .service(invite_codes::delete_invite_code);
 }
 
 fn account_routes(config: &mut ServiceConfig<'_>) {
@@ -190,6 +235,23 @@ fn other_routes(config: &mut ServiceConfig<'_>) {
 
 async fn nothing_here() -> Result<HttpResponse, ApiError> {
     std::future::ready(Err(ApiError::not_found("route"))).await
+}
+
+/// Routes of the document that name no role and are not known to be open. The product does not start with one
+/// (`access.md` §3).
+pub fn undeclared_routes() -> Vec<String> {
+    let document: serde_json::Value = serde_json::from_str(openapi_text()).unwrap_or_default();
+    let paths = document.get("paths").and_then(serde_json::Value::as_object).into_iter().flatten();
+    let operations = paths.flat_map(|(path, item)| {
+        let methods = item.as_object().into_iter().flatten();
+        methods.map(move |(method, operation)| (format!("{method} {path}"), operation))
+    });
+    let declared = |operation: &serde_json::Value| {
+        let role = operation.pointer("/security/0/session/0").and_then(serde_json::Value::as_str);
+        role.and_then(crate::store::users::Role::parse).is_some()
+    };
+    let open = |name: &str| OPEN_ROUTES.contains(&name);
+    operations.filter(|(name, operation)| !declared(operation) && !open(name)).map(|(name, _)| name).collect()
 }
 
 /// A search text, or 400 when it is too short to narrow anything.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::domain::id::UserId;
-use actors::domain::time::SECOND;
 use moka::future::Cache as Memory;
 
 use super::AdminState;
 use crate::cache::Cache;
 use crate::http::error::{ApiError, Reason};
+use crate::identity::revocation;
 use crate::identity::token::Claims;
 use crate::store::users::{self, UserRow, UserStatus};
 
@@ -33,7 +33,7 @@ impl Sessions {
     pub async fn check(&self, state: &AdminState, token: &str) -> Result<(Arc<UserRow>, Claims), ApiError> {
         let claims = state.tokens.check(token).inspect_err(|_| state.metrics.auth_total("session", "invalid").inc())?;
         // Without the cache a session that was ended lives on until its token ends; nobody is locked out.
-        if matches!(self.ended.get(&name(&claims)).await, Ok(Some(_))) {
+        if matches!(revocation::is_revoked(&self.ended, &claims).await, Ok(true)) {
             return Err(ApiError::new(Reason::TokenExpired, "the session has ended"));
         }
         let user = self.user(state, claims.user()).await?;
@@ -60,12 +60,7 @@ impl Sessions {
 
     /// Ends a session.
     pub async fn end(&self, state: &AdminState, claims: &Claims) -> Result<(), ApiError> {
-        let left = claims.exp.saturating_mul(SECOND).saturating_sub(state.clock.now().0);
-        let put = self.ended.put(&name(claims), "1", left.max(SECOND)).await;
-        put.map_err(|error| ApiError::unavailable(&error))
+        let ended = revocation::revoke(&self.ended, claims, &state.clock).await;
+        ended.map_err(|error| ApiError::unavailable(&error))
     }
-}
-
-fn name(claims: &Claims) -> String {
-    format!("session:ended:{}", claims.jti)
 }

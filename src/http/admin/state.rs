@@ -11,9 +11,11 @@ use actors::system::Engine;
 use super::authorisations::Authorisations;
 use super::logins::Logins;
 use super::sessions::Sessions;
+use crate::cache::Cache;
 use crate::config::SettingLayers;
 use crate::http::error::ApiError;
 use crate::identity::keyring::Keyring;
+use crate::identity::ldap::Directory;
 use crate::identity::password::Passwords;
 use crate::identity::reseal::Reseal;
 use crate::identity::token::Tokens;
@@ -21,6 +23,7 @@ use crate::journal::JournalDir;
 use crate::observe::Metrics;
 use crate::observe::lifecycle::Lifecycle;
 use crate::onboarding::oauth::Authority;
+use crate::onboarding::oidc::Provider;
 use crate::relay::SharedPrices;
 use crate::store::Db;
 use crate::store::proxies::{ProxyKind as StoredKind, ProxyRow};
@@ -57,6 +60,12 @@ pub struct AdminParts {
     pub logins: Logins,
     /// Sessions that were ended.
     pub sessions: Sessions,
+    /// What is shared and may be lost: logins under way.
+    pub cache: Cache,
+    /// The LDAP directory, if people may log in with it.
+    pub directory: Option<Directory>,
+    /// The OpenID provider, if people may log in at it.
+    pub openid: Option<Arc<Provider>>,
     /// Calls to vendors.
     pub vendor: Arc<dyn Vendor>,
     /// Calls that authorise accounts.
@@ -109,6 +118,12 @@ pub struct AdminState {
     pub logins: Logins,
     /// Users of recent sessions, and sessions that were ended.
     pub sessions: Sessions,
+    /// What is shared and may be lost: logins under way.
+    pub cache: Cache,
+    /// The LDAP directory, if people may log in with it.
+    pub directory: Option<Directory>,
+    /// The OpenID provider, if people may log in at it.
+    pub openid: Option<Arc<Provider>>,
     /// Calls to vendors.
     pub vendor: Arc<dyn Vendor>,
     /// Calls that authorise accounts.
@@ -154,6 +169,9 @@ impl AdminState {
             passwords: parts.passwords,
             logins: parts.logins,
             sessions: parts.sessions,
+            cache: parts.cache,
+            directory: parts.directory,
+            openid: parts.openid,
             vendor: parts.vendor,
             authority: parts.authority,
             authorisations: parts.authorisations,

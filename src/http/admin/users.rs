@@ -3,68 +3,18 @@
 use actix_web::web::{Data as State, Path};
 use actix_web::{delete, get, post, routes};
 use actors::domain::id::UserId;
-use serde::{Deserialize, Serialize};
+use secrecy::SecretString;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::AdminState;
+use super::user_view::{UserInput, UserView, input_of};
 use crate::http::envelope::{Data, Empty, Envelope, Page};
 use crate::http::error::{ApiError, Reason};
-use crate::http::extract::{Admin, Auditor, Body, PageQuery, Params, Session, changes, merged, take_version};
+use crate::http::extract::{Admin, Auditor, Body, Fresh, PageQuery, Params, Session, changes, merged, take_version};
 use crate::identity::password::check_rules;
-use crate::onboarding::json::Moment;
-use crate::onboarding::user::{check_email, check_username};
-use crate::store::users::{self, Role, UserConfig, UserFilter, UserRow, UserStatus};
-
-/// A user in JSON, without the password.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UserInput {
-    /// 3 to 64 characters, unique ignoring case.
-    pub username: String,
-    /// Unique; stored in lower case.
-    #[serde(default)]
-    pub email: Option<String>,
-    /// Shown name.
-    #[serde(default)]
-    pub display_name: String,
-    /// Id in an outside system.
-    #[serde(default)]
-    pub external_id: Option<String>,
-    /// Role.
-    #[serde(default = "plain_role")]
-    pub role: Role,
-    /// Status.
-    #[serde(default = "active")]
-    pub status: UserStatus,
-    /// Live requests over all keys; 0 = unlimited.
-    #[serde(default = "ten")]
-    pub max_concurrency: u32,
-    /// Requests per minute over all keys; 0 = unlimited.
-    #[serde(default)]
-    pub rpm_limit: u32,
-    /// Keys that the user may have; 0 = unlimited.
-    #[serde(default = "ten")]
-    pub max_api_keys: u32,
-    /// Multiplier of charges in ppm; 0 = free.
-    #[serde(default = "neutral")]
-    pub price_rate_ppm: i64,
-}
-
-const fn plain_role() -> Role {
-    Role::User
-}
-
-const fn active() -> UserStatus {
-    UserStatus::Active
-}
-
-const fn ten() -> u32 {
-    10
-}
-
-const fn neutral() -> i64 {
-    actors::domain::money::PPM
-}
+use crate::store::second_factors;
+use crate::store::users::{self, AuthSource, Role, UserConfig, UserFilter, UserRow, UserStatus};
 
 /// A new user with a password.
 #[derive(utoipa::ToSchema)]
@@ -74,85 +24,6 @@ pub struct NewUser {
     #[schema(additional_properties)]
     user: UserInput,
     password: String,
-}
-
-/// A user as read.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct UserView {
-    /// Row id.
-    pub id: i64,
-    /// What is configured.
-    #[serde(flatten)]
-    pub user: UserInput,
-    /// `local` or `ldap`.
-    pub auth_source: String,
-    /// Counts up with each change.
-    pub version: i64,
-    /// Last login.
-    pub last_login_at: Option<Moment>,
-    /// Created.
-    pub created_at: Moment,
-    /// Changed.
-    pub updated_at: Moment,
-}
-
-impl From<UserRow> for UserView {
-    fn from(row: UserRow) -> Self {
-        Self {
-            id: row.id.0,
-            user: input_of(&row.config),
-            auth_source: row.auth_source,
-            version: row.version,
-            last_login_at: row.last_login_at.map(Moment),
-            created_at: Moment(row.created_at),
-            updated_at: Moment(row.updated_at),
-        }
-    }
-}
-
-fn input_of(config: &UserConfig) -> UserInput {
-    let config = config.clone();
-    UserInput {
-        username: config.username,
-        email: config.email,
-        display_name: config.display_name,
-        external_id: config.external_id,
-        role: config.role,
-        status: config.status,
-        max_concurrency: config.max_concurrency,
-        rpm_limit: config.rpm_limit,
-        max_api_keys: config.max_api_keys,
-        price_rate_ppm: config.price_rate_ppm,
-    }
-}
-
-impl UserInput {
-    fn checked(self) -> Result<UserConfig, ApiError> {
-        check_username(&self.username)?;
-        let email = self.email.map(|email| email.trim().to_lowercase()).filter(|email| !email.is_empty());
-        email.as_deref().map_or(Ok(()), check_email)?;
-        if self.display_name.chars().count() > 100 {
-            return Err(ApiError::invalid("display_name", "may have at most 100 characters"));
-        }
-        if self.external_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 255) {
-            return Err(ApiError::invalid("external_id", "must have 1 to 255 bytes"));
-        }
-        if !(0..=100_000_000).contains(&self.price_rate_ppm) {
-            return Err(ApiError::invalid("price_rate_ppm", "must be from 0 to 100000000"));
-        }
-        Ok(UserConfig {
-            external_id: self.external_id,
-            username: self.username,
-            email,
-            display_name: self.display_name,
-            role: self.role,
-            status: self.status,
-            max_concurrency: self.max_concurrency,
-            rpm_limit: self.rpm_limit,
-            max_api_keys: self.max_api_keys,
-            price_rate_ppm: self.price_rate_ppm,
-        })
-    }
 }
 
 /// Roles above `user` are given and taken by a super_admin only; an admin does not touch admins.
@@ -211,7 +82,7 @@ pub async fn create_user(
     let input: UserInput = crate::http::extract::parse_value(Value::Object(body))?;
     let config = input.checked()?;
     may_set_role(&session, None, &config)?;
-    let password = secrecy::SecretString::from(password);
+    let password = SecretString::from(password);
     check_rules(&password, &config.username, config.email.as_deref())?;
     let hash = state.passwords.hash(password).await?;
     let entry = session.entry(&state, "user_created", "user", None, changes(None, Some(&input_of(&config))));
@@ -285,6 +156,9 @@ async fn store(
     action: &str,
 ) -> Result<Data<UserView>, ApiError> {
     may_set_role(session, Some(&row.config), &config)?;
+    if config.role != row.config.role {
+        session.stepped_up(state)?;
+    }
     keep_an_owner(state, &row, &config).await?;
     let ends_sessions = config.role != row.config.role || config.status != row.config.status;
     let changed = changes(Some(&input_of(&row.config)), Some(&input_of(&config)));
@@ -311,10 +185,11 @@ async fn keep_an_owner(state: &AdminState, row: &UserRow, new: &UserConfig) -> R
 #[utoipa::path(tag = "users", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Empty>)))]
 #[delete("/users/{id}")]
 pub async fn delete_user(
-    session: Session<Admin>,
+    session: Fresh<Admin>,
     state: State<AdminState>,
     id: Path<i64>,
 ) -> Result<Data<Empty>, ApiError> {
+    let session = session.0;
     let row = found(&state, UserId(*id)).await?;
     let gone = UserConfig { status: UserStatus::Inactive, role: Role::User, ..row.config.clone() };
     if row.config.role != Role::User {
@@ -326,5 +201,70 @@ pub async fn delete_user(
     users::delete(&state.db.audited(entry), row.id, state.clock.now()).await?;
     state.sessions.forget(row.id).await;
     state.keyring.invalidate_owner(row.id);
+    Ok(Data::ok(Empty {}))
+}
+
+/// A password for somebody else.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordReset {
+    /// 8 to 128 characters.
+    #[schema(value_type = String)]
+    password: SecretString,
+}
+
+/// Who holds the power over administrators: a super_admin.
+fn may_recover(session: &Session<Admin>, row: &UserRow) -> Result<(), ApiError> {
+    if session.role() == Role::SuperAdmin || row.config.role < Role::Admin {
+        return Ok(());
+    }
+    Err(ApiError::new(Reason::PermissionDenied, "only a super_admin recovers the access of administrators"))
+}
+
+/// Sets a user's password and ends the user's sessions. Needs one's own password given within the last five minutes.
+#[utoipa::path(tag = "users", security(("session" = ["admin"])), request_body = PasswordReset,
+    responses((status = 200, body = Envelope<Empty>)))]
+#[post("/users/{id}/password")]
+pub async fn reset_password(
+    session: Fresh<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+    body: Body<PasswordReset>,
+) -> Result<Data<Empty>, ApiError> {
+    let row = found(&state, UserId(*id)).await?;
+    may_recover(&session.0, &row)?;
+    has_own_password(&row)?;
+    check_rules(&body.0.password, &row.config.username, row.config.email.as_deref())?;
+    let hash = state.passwords.hash(body.0.password).await?;
+    let entry = session.0.entry(&state, "password_changed", "user", Some(row.id.0), changes::<UserInput>(None, None));
+    users::set_password(&state.db.audited(entry), row.id, hash, false, state.clock.now()).await?;
+    state.sessions.forget(row.id).await;
+    Ok(Data::ok(Empty {}))
+}
+
+/// The password of a person from outside is kept outside.
+pub fn has_own_password(row: &UserRow) -> Result<(), ApiError> {
+    if row.auth_source == AuthSource::Local {
+        return Ok(());
+    }
+    Err(ApiError::new(Reason::IllegalTransition, "this user's password is kept in an outside directory"))
+}
+
+/// Turns a user's second factor off and ends the user's sessions: for people who lost their authenticator and their codes.
+#[utoipa::path(tag = "users", security(("session" = ["admin"])), responses((status = 200, body = Envelope<Empty>)))]
+#[delete("/users/{id}/2fa")]
+pub async fn remove_second_factor(
+    session: Fresh<Admin>,
+    state: State<AdminState>,
+    id: Path<i64>,
+) -> Result<Data<Empty>, ApiError> {
+    let row = found(&state, UserId(*id)).await?;
+    may_recover(&session.0, &row)?;
+    if row.second_factor_at.is_none() {
+        return Err(ApiError::not_found("second factor"));
+    }
+    let entry = session.0.entry(&state, "2fa_disabled", "user", Some(row.id.0), changes::<UserInput>(None, None));
+    second_factors::remove(&state.db.audited(entry), row.id, state.clock.now()).await?;
+    state.sessions.forget(row.id).await;
     Ok(Data::ok(Empty {}))
 }

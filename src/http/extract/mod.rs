@@ -14,4 +14,4 @@ pub use body::{BODY_LIMIT, Body, Params, parse_value};
 pub use client::{ClientInfo, TrustedProxies};
 pub use merge::{changes, merged, take_version};
 pub use page::{Cursor, PageQuery};
-pub use session::{Admin, Auditor, Session, SuperAdmin, User};
+pub use session::{Admin, Auditor, Entrant, Fresh, Session, SuperAdmin, User, must_enrol};

@@ -40,6 +40,8 @@ pub fn let_in(request: &HttpRequest) -> impl Future<Output = ()> + use<> {
 pub trait Required: 'static {
     /// The weakest role that may pass.
     const ROLE: Role;
+    /// Open also to who still has to set up a second factor.
+    const TO_ENTRANTS: bool = false;
 }
 
 macro_rules! required {
@@ -63,6 +65,22 @@ required! {
     Admin = Admin;
     /// May do everything.
     SuperAdmin = SuperAdmin;
+}
+
+/// Everyone with a session, also who still has to set up a second factor: one's own profile, and the way to one.
+#[derive(Debug, Clone, Copy)]
+pub struct Entrant;
+
+impl Required for Entrant {
+    const ROLE: Role = Role::User;
+    const TO_ENTRANTS: bool = true;
+}
+
+/// True when the user's role needs a second factor and the user has none.
+pub fn must_enrol(state: &AdminState, user: &UserRow) -> bool {
+    let settings = state.engine.settings.current();
+    let role = user.config.role.as_str();
+    user.second_factor_at.is_none() && settings.require_2fa_roles.0.iter().any(|name| name == role)
 }
 
 /// A valid session of a user whose role suffices.
@@ -126,13 +144,48 @@ impl<R: Required> FromRequest for Session<R> {
                 session.note_refusal(&state, &route).await;
                 return Err(ApiError::new(Reason::PermissionDenied, "your role does not allow this"));
             }
+            if !R::TO_ENTRANTS && must_enrol(&state, &session.user) {
+                return Err(ApiError::new(Reason::SecondFactorMissing, "your role needs a second factor"));
+            }
             gate.0.notify_one();
             Ok(session)
         })
     }
 }
 
+/// A session whose owner gave the password within the last five minutes (`access.md` §4): what destroys or reveals takes
+/// this type.
+#[derive(Debug, Clone)]
+pub struct Fresh<R>(pub Session<R>);
+
+impl<R: Required> FromRequest for Fresh<R> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let state = request.app_data::<Data<AdminState>>().cloned();
+        let session = Session::<R>::from_request(request, payload);
+        Box::pin(async move {
+            let session = session.await?;
+            let state = state.ok_or_else(|| ApiError::internal(&"management state is missing"))?;
+            session.stepped_up(&state)?;
+            Ok(Self(session))
+        })
+    }
+}
+
 impl<R> Session<R> {
+    /// For routes that destroy or reveal only at times.
+    ///
+    /// # Errors
+    /// When the password was not given within the last five minutes.
+    pub fn stepped_up(&self, state: &AdminState) -> Result<(), ApiError> {
+        match self.claims.stepped_up(&state.clock) {
+            true => Ok(()),
+            false => Err(ApiError::new(Reason::StepUpRequired, "give the password again at POST /api/v1/auth/step-up")),
+        }
+    }
+
     /// Refused access is audited; a log that cannot be written does not turn the refusal into something else.
     async fn note_refusal(&self, state: &AdminState, route: &str) {
         let entry = self.entry(state, "access_denied", "route", None, json!({ "route": [null, route] }));

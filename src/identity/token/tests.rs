@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::store::users::{UserConfig, UserStatus};
+use crate::store::users::{AuthSource, KeyLimits, Profile, UserConfig, UserStatus};
 
 const OLD: &str = "old:oooooooooooooooooooooooooooooooo";
 const NEW: &str = "new:nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn";
@@ -25,9 +25,13 @@ fn user() -> UserRow {
             rpm_limit: 0,
             max_api_keys: 0,
             price_rate_ppm: 1_000_000,
+            profile: Profile::default(),
+            default_key_limits: KeyLimits::default(),
         },
         password: None,
-        auth_source: "local".to_owned(),
+        auth_source: AuthSource::Local,
+        inviter: None,
+        second_factor_at: None,
         token_version: 3,
         version: 1,
         last_login_at: None,

@@ -23,18 +23,7 @@ impl TestApp {
     /// A session of a new user with a role.
     pub async fn session_of(&self, name: &str, role: Role) -> String {
         let (db, clock) = (&self.app().storage.db, &self.app().engine.clock);
-        let config = UserConfig {
-            external_id: None,
-            username: name.to_owned(),
-            email: None,
-            display_name: String::new(),
-            role,
-            status: UserStatus::Active,
-            max_concurrency: 0,
-            rpm_limit: 0,
-            max_api_keys: 0,
-            price_rate_ppm: PPM,
-        };
+        let config = UserConfig { max_api_keys: 0, max_concurrency: 0, ..UserConfig::new(name, role) };
         let id = users::create(db, config, None, clock.now()).await.unwrap();
         let row = users::get(db, id).await.unwrap().unwrap();
         let tokens = Tokens::new(&JWT_SECRET.to_owned().into(), 3_600, clock.clone()).unwrap();

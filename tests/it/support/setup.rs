@@ -16,7 +16,7 @@ use quotalane::store::groups::{self, GroupConfig};
 use quotalane::store::keys::{self, KeyConfig, KeyStatus, NewKey};
 use quotalane::store::proxies::{self, ProxyConfig, ProxyKind};
 use quotalane::store::settings;
-use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use quotalane::store::users::{self, KeyLimits, Profile, Role, UserConfig, UserStatus};
 use quotalane::store::vault::Vault;
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -170,6 +170,8 @@ impl TestApp {
             rpm_limit: 0,
             max_api_keys: 0,
             price_rate_ppm: PPM,
+            profile: Profile::default(),
+            default_key_limits: KeyLimits::default(),
         };
         if let Some(owner) = self.owner.get() {
             return owner;

@@ -1,171 +1,19 @@
-//! People and tenants who own keys.
+//! Users in SQL.
 
 use actors::domain::id::UserId;
-use actors::domain::key::OwnerPolicy;
 use actors::domain::time::Timestamp;
 
-use super::db::{Db, Page};
-use super::error::StoreError;
-use super::fragments::like;
-use super::keys::bump_generation;
-use super::sql::{Row, Sql, built, sql};
-
-/// What a user may do; later roles include earlier ones except that an auditor cannot write.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Own objects.
-    User,
-    /// Reads everything.
-    Auditor,
-    /// Manages everything but roles and security settings.
-    Admin,
-    /// Everything.
-    SuperAdmin,
-}
-
-impl Role {
-    /// Every role, weakest first.
-    pub const ALL: [Self; 4] = [Self::User, Self::Auditor, Self::Admin, Self::SuperAdmin];
-
-    /// The name in JSON, SQL and tokens.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Auditor => "auditor",
-            Self::Admin => "admin",
-            Self::SuperAdmin => "super_admin",
-        }
-    }
-
-    /// The role with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == name)
-    }
-}
-
-/// Whether a user may act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UserStatus {
-    /// Yes.
-    Active,
-    /// Closed by the user, or not yet approved.
-    Inactive,
-    /// Shut out.
-    Banned,
-}
-
-impl UserStatus {
-    /// The name in JSON and SQL.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Banned => "banned",
-        }
-    }
-
-    /// The status with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Active, Self::Inactive, Self::Banned].into_iter().find(|status| status.as_str() == name)
-    }
-}
-
-/// What an administrator sets about a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserConfig {
-    /// Id in an outside system, unique.
-    pub external_id: Option<String>,
-    /// 3 to 64 characters, unique ignoring case.
-    pub username: String,
-    /// Lower-case, unique.
-    pub email: Option<String>,
-    /// Shown name.
-    pub display_name: String,
-    /// Role.
-    pub role: Role,
-    /// Status.
-    pub status: UserStatus,
-    /// Live requests over all keys; 0 = unlimited.
-    pub max_concurrency: u32,
-    /// Requests per minute over all keys; 0 = unlimited.
-    pub rpm_limit: u32,
-    /// Keys that the user may have; 0 = unlimited.
-    pub max_api_keys: u32,
-    /// Multiplier of charges in ppm; 0 = free.
-    pub price_rate_ppm: i64,
-}
-
-/// A stored password; never serialised.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash {
-    /// bcrypt text.
-    pub hash: String,
-    /// `bcrypt` or `bcrypt-sha256`.
-    pub scheme: String,
-}
-
-impl std::fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PasswordHash(***)")
-    }
-}
-
-/// A user as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserRow {
-    /// Row id.
-    pub id: UserId,
-    /// What is configured.
-    pub config: UserConfig,
-    /// `None` for users of an outside directory.
-    pub password: Option<PasswordHash>,
-    /// `local` or `ldap`.
-    pub auth_source: String,
-    /// Raised when sessions must end.
-    pub token_version: i64,
-    /// Counts up with each change.
-    pub version: i64,
-    /// Last login.
-    pub last_login_at: Option<Timestamp>,
-    /// Created.
-    pub created_at: Timestamp,
-    /// Changed.
-    pub updated_at: Timestamp,
-    /// Deleted; such users are found by id only.
-    pub deleted_at: Option<Timestamp>,
-}
-
-impl UserRow {
-    /// The owner's part of a key policy.
-    pub fn owner(&self) -> OwnerPolicy {
-        OwnerPolicy {
-            id: self.id,
-            max_concurrency: self.config.max_concurrency,
-            rpm_limit: self.config.rpm_limit,
-            price_rate_ppm: self.config.price_rate_ppm,
-            active: self.config.status == UserStatus::Active && self.deleted_at.is_none(),
-        }
-    }
-}
-
-/// Filters of a list, all optional.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserFilter {
-    /// Part of the name, e-mail or shown name.
-    pub text: Option<String>,
-    /// Role.
-    pub role: Option<Role>,
-    /// Status.
-    pub status: Option<UserStatus>,
-}
+use super::{AuthSource, Newcomer, PasswordHash, Role, UserConfig, UserFilter, UserRow, UserStatus};
+use crate::store::db::{Db, Page};
+use crate::store::error::StoreError;
+use crate::store::fragments::like;
+use crate::store::keys::bump_generation;
+use crate::store::sql::{Row, Sql, built, json, sql};
+use crate::store::{identities, invites};
 
 const SELECT: &str = "SELECT id, external_id, username, email, password_hash, pw_scheme, auth_source, role, status, \
-     max_concurrency, rpm_limit, max_api_keys, price_rate_ppm, display_name, token_version, version, last_login_at, \
-     created_at, updated_at, deleted_at FROM users WHERE ";
+     max_concurrency, rpm_limit, max_api_keys, price_rate_ppm, display_name, profile, default_key_limits, inviter_id, \
+     second_factor_at, token_version, version, last_login_at, created_at, updated_at, deleted_at FROM users WHERE ";
 
 /// Creates a user. [`StoreError::Conflict`] names `username_key`, `email` or `external_id` when one is taken.
 pub async fn create(
@@ -174,16 +22,30 @@ pub async fn create(
     password: Option<PasswordHash>,
     now: Timestamp,
 ) -> Result<UserId, StoreError> {
-    let local = if password.is_some() { "local" } else { "ldap" };
+    let source = if password.is_some() { AuthSource::Local } else { AuthSource::Ldap };
+    admit(db, Newcomer { config, password, source, invite: None, identity: None }, now).await
+}
+
+/// Creates a user together with what brought the user in. [`StoreError::NotFound`] when the invite code cannot be used.
+pub async fn admit(db: &Db, newcomer: Newcomer, now: Timestamp) -> Result<UserId, StoreError> {
+    let Newcomer { config, password, source, invite, identity } = newcomer;
     let (hash, scheme) = password.map(|p| (p.hash, p.scheme)).unzip();
     let statement = sql("INSERT INTO users (external_id, username, username_key, email, display_name, role, status, \
-         max_concurrency, rpm_limit, max_api_keys, price_rate_ppm, password_hash, pw_scheme, auth_source, token_version, \
-         version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, ?, ?)");
-    let statement = bind_config(statement, &config).bind(hash).bind(scheme).bind(local).bind(now).bind(now);
+         max_concurrency, rpm_limit, max_api_keys, price_rate_ppm, profile, default_key_limits, password_hash, \
+         pw_scheme, auth_source, inviter_id, token_version, version, created_at, updated_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 1, ?, ?)");
+    let statement = bind_config(statement, &config)?.bind(hash).bind(scheme).bind(source.as_str());
     db.change(move |tx| {
-        let statement = statement.clone();
+        let (statement, invite, identity) = (statement.clone(), invite.clone(), identity.clone());
         Box::pin(async move {
-            let id = tx.write(statement).await?.insert_id;
+            let inviter = match invite {
+                Some(code) => Some(invites::redeem(tx, &code, now).await?),
+                None => None,
+            };
+            let id = tx.write(statement.bind(inviter).bind(now).bind(now)).await?.insert_id;
+            if let Some((issuer, subject)) = identity {
+                identities::link(tx, UserId(id), &issuer, &subject, now).await?;
+            }
             tx.created(id);
             Ok(UserId(id))
         })
@@ -191,8 +53,8 @@ pub async fn create(
     .await
 }
 
-fn bind_config(statement: Sql, config: &UserConfig) -> Sql {
-    statement
+fn bind_config(statement: Sql, config: &UserConfig) -> Result<Sql, StoreError> {
+    Ok(statement
         .bind(config.external_id.clone())
         .bind(config.username.as_str())
         .bind(config.username.to_lowercase())
@@ -204,6 +66,8 @@ fn bind_config(statement: Sql, config: &UserConfig) -> Sql {
         .bind(config.rpm_limit)
         .bind(config.max_api_keys)
         .bind(config.price_rate_ppm)
+        .bind(json(&config.profile)?)
+        .bind(json(&config.default_key_limits)?))
 }
 
 /// One user, deleted ones too.
@@ -253,9 +117,9 @@ pub async fn update(
     let statement =
         sql("UPDATE users SET external_id = ?, username = ?, username_key = ?, email = ?, display_name = ?, \
          role = ?, status = ?, max_concurrency = ?, rpm_limit = ?, max_api_keys = ?, price_rate_ppm = ?, \
-         token_version = token_version + ?, version = version + 1, updated_at = ? \
+         profile = ?, default_key_limits = ?, token_version = token_version + ?, version = version + 1, updated_at = ? \
          WHERE id = ? AND version = ? AND deleted_at IS NULL");
-    let statement = bind_config(statement, &config).bind(end_sessions).bind(now).bind(id).bind(seen_version);
+    let statement = bind_config(statement, &config)?.bind(end_sessions).bind(now).bind(id).bind(seen_version);
     db.change(move |tx| {
         let statement = statement.clone();
         Box::pin(async move {
@@ -305,8 +169,22 @@ pub async fn delete(db: &Db, id: UserId, now: Timestamp) -> Result<(), StoreErro
                 sql("UPDATE api_keys SET status = 'revoked', revoked_at = ?, updated_at = ?, version = version + 1 \
                  WHERE user_id = ? AND status <> 'revoked'");
             tx.write(keys.bind(now).bind(now).bind(id)).await?;
+            tx.write(sql("DELETE FROM user_identities WHERE user_id = ?").bind(id)).await?;
+            tx.write(sql("DELETE FROM user_second_factors WHERE user_id = ?").bind(id)).await?;
             bump_generation(tx).await
         })
+    })
+    .await
+}
+
+/// Ends every session of a user.
+pub async fn end_sessions(db: &Db, id: UserId, now: Timestamp) -> Result<(), StoreError> {
+    let statement = sql("UPDATE users SET token_version = token_version + 1, updated_at = ? \
+         WHERE id = ? AND deleted_at IS NULL");
+    let statement = statement.bind(now).bind(id);
+    db.change(move |tx| {
+        let statement = statement.clone();
+        Box::pin(async move { tx.write_one(statement).await })
     })
     .await
 }
@@ -335,9 +213,13 @@ fn read(row: &Row) -> Result<UserRow, StoreError> {
             rpm_limit: row.fit("rpm_limit")?,
             max_api_keys: row.fit("max_api_keys")?,
             price_rate_ppm: row.int("price_rate_ppm")?,
+            profile: row.opt_json("profile")?.unwrap_or_default(),
+            default_key_limits: row.opt_json("default_key_limits")?.unwrap_or_default(),
         },
         password,
-        auth_source: row.text("auth_source")?,
+        auth_source: row.word("auth_source", AuthSource::parse)?,
+        inviter: row.opt_int("inviter_id")?.map(UserId),
+        second_factor_at: row.opt_time("second_factor_at")?,
         token_version: row.int("token_version")?,
         version: row.int("version")?,
         last_login_at: row.opt_time("last_login_at")?,
