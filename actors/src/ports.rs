@@ -166,6 +166,10 @@ pub trait Fleet: Send + Sync {
     /// Beats this instance's heart and counts the instances that beat.
     fn beat(&self) -> PortFuture<Result<u32, PortError>>;
 
+    /// True when this instance leads the periodic jobs that one instance does for all, from now for `for_ms`: because it led
+    /// already, or nobody does.
+    fn lead(&self, for_ms: i64) -> PortFuture<Result<bool, PortError>>;
+
     /// The standings of these accounts, or of all when none is named, each with its version.
     fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>>;
 

@@ -334,6 +334,20 @@ async fn what_one_instance_learns_of_an_account_the_others_know_within_a_second(
 }
 
 #[actix_rt::test]
+async fn one_instance_leads_the_periodic_jobs_and_another_follows_when_it_dies() {
+    tokio::time::pause();
+    let mut fleet = Instances::start(2, vec![spec(1)]).await;
+    let leads = |engine: &TestEngine| engine.engine.housekeeping.leads();
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(fleet.engines.iter().filter(|engine| leads(engine)).count(), 1);
+    let leader = fleet.engines.iter().position(leads).unwrap();
+    fleet.store.cut(u64::try_from(leader).unwrap());
+    fleet.engines.remove(leader);
+    tokio::time::sleep(Duration::from_secs(75)).await;
+    assert!(leads(&fleet.engines[0]));
+}
+
+#[actix_rt::test]
 async fn the_view_shows_what_others_hold() {
     tokio::time::pause();
     let mut fleet = Instances::start(2, vec![AccountSpec { max_concurrency: 4, ..spec(1) }]).await;

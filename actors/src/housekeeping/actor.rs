@@ -8,8 +8,12 @@ use super::messages::JobFinished;
 use super::{Job, JobBook};
 use crate::clock::Clock;
 use crate::kept::Kept;
-use crate::ports::{Chores, PortError, PortFuture};
+use crate::domain::time::MINUTE;
+use crate::ports::{Chores, Fleet, PortError, PortFuture};
 use crate::settings::SharedSettings;
+
+/// An instance leads for this long after its last beat, which comes every ten seconds.
+const LEADS_FOR: i64 = MINUTE;
 
 /// Takes the decision records worth keeping out of the scheduler: request id and JSON line of each.
 pub type TakeKept = Arc<dyn Fn() -> PortFuture<Vec<(String, String)>> + Send + Sync>;
@@ -32,6 +36,8 @@ pub struct HousekeepingDeps {
     pub test_accounts: TestAccounts,
     /// Survives the actor.
     pub book: Kept<JobBook>,
+    /// Who says which instance leads; `None` where an instance is alone.
+    pub fleet: Option<Arc<dyn Fleet>>,
 }
 
 /// The actor; see the module docs.
@@ -54,13 +60,23 @@ impl HousekeepingActor {
                 let tests = (self.deps.test_accounts)();
                 Box::pin(async move { Ok(tests.await) })
             }
-            Job::Heartbeat => Box::pin(async move { chores.heartbeat().await.map(|()| 1) }),
+            Job::Heartbeat => {
+                let (fleet, book) = (self.deps.fleet.clone(), self.deps.book.clone());
+                Box::pin(async move {
+                    if let Some(fleet) = fleet {
+                        let leads = fleet.lead(LEADS_FOR).await.unwrap_or(false);
+                        book.with(|book| book.set_leads(leads));
+                    }
+                    chores.heartbeat().await.map(|()| 1)
+                })
+            }
         }
     }
 
     fn run(&mut self, job: Job, ctx: &mut Context<Self>) {
         let last = self.deps.book.with(|book| book.runs(job)).last_success;
-        let wanted = job.is_wanted(self.deps.clock.now(), &self.deps.settings.load(), last);
+        let others = job.is_shared() && self.deps.fleet.is_some() && !self.deps.book.with(|book| book.leads());
+        let wanted = !others && job.is_wanted(self.deps.clock.now(), &self.deps.settings.load(), last);
         if wanted && self.deps.book.with(|book| book.on_due(job)) {
             let work = self.work(job).into_actor(self);
             ctx.spawn(work.map(move |result, _, ctx| ctx.notify(JobFinished { job, result })));

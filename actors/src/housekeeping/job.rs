@@ -33,7 +33,13 @@ impl Job {
         }
     }
 
-    /// How often it runs, or, for what has an interval of its own, how often that is looked at. An instance whose heart has not beaten for 30 s is dead, so two beats may be lost.
+    /// True for what one instance does for all.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Sweep | Self::TestAccounts)
+    }
+
+    /// How often it runs, or, for what has an interval of its own, how often that is looked at. An instance whose heart has
+    /// not beaten for 30 s is dead, so two beats may be lost.
     pub const fn interval(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(3_600),
@@ -73,12 +79,23 @@ pub struct JobRuns {
 #[derive(Debug, Default)]
 pub struct JobBook {
     runs: [JobRuns; Job::ALL.len()],
+    /// This instance does what one does for all.
+    leads: bool,
 }
 
 impl JobBook {
     /// The runs of one job.
     pub fn runs(&self, job: Job) -> JobRuns {
         self.runs.get(job as usize).cloned().unwrap_or_default()
+    }
+
+    /// True while this instance leads.
+    pub fn leads(&self) -> bool {
+        self.leads
+    }
+
+    pub(super) fn set_leads(&mut self, leads: bool) {
+        self.leads = leads;
     }
 
     /// A new life of the actor: runs of the last one never finish.

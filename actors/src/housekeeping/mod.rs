@@ -34,6 +34,11 @@ impl HousekeepingHandle {
         self.book.with(|book| Job::ALL.into_iter().map(|job| (job, book.runs(job))).collect())
     }
 
+    /// True while this instance does what one instance does for all; always false where it is alone, and does so anyway.
+    pub fn leads(&self) -> bool {
+        self.book.with(|book| book.leads())
+    }
+
     /// True while the actor runs.
     pub fn is_up(&self) -> bool {
         self.mailbox.is_up()

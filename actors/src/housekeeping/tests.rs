@@ -64,6 +64,7 @@ fn start(chores: &Fake) -> (HousekeepingHandle, HousekeepingDeps) {
         take_kept: Arc::new(move || Box::pin(std::future::ready(one()))),
         test_accounts: Arc::new(|| Box::pin(std::future::ready(3))),
         book: Kept::new(JobBook::default()),
+        fleet: None,
     };
     let mailbox = Mailbox::default();
     mailbox.start(HousekeepingActor::new(deps.clone()));

@@ -168,6 +168,7 @@ pub(super) fn wire(
         take_kept: take_kept(scheduler.clone()),
         test_accounts: test_accounts(accounts.clone(), Arc::clone(&ports.vendor)),
         book: book.clone(),
+        fleet: ports.fleet.clone(),
     };
     let housekeeper = starter(&boxes.housekeeping, move || HousekeepingActor::new(deps.clone()));
     singletons.start(Singleton::Housekeeping, housekeeper);

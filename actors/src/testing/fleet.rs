@@ -68,6 +68,7 @@ struct Shared {
     sticky: HashMap<[u8; 16], (AccountId, Timestamp)>,
     standings: HashMap<AccountId, (i64, String)>,
     hearts: HashMap<u64, Timestamp>,
+    leader: Option<(u64, Timestamp)>,
     listeners: Vec<mpsc::UnboundedSender<News>>,
     /// What keys had used before: the SQL of the fake.
     spent: HashMap<(KeyId, CostWindow), Nanos>,
@@ -208,6 +209,17 @@ impl Fleet for Instance {
             s.hearts.insert(number, now);
             s.hearts.retain(|_, at| now.since(*at) < DEAD);
             u32::try_from(s.hearts.len()).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn lead(&self, for_ms: i64) -> PortFuture<Result<bool, PortError>> {
+        let number = self.number;
+        self.store.call(number, move |s, now| {
+            let free = s.leader.is_none_or(|(leader, until)| leader == number || until <= now);
+            if free {
+                s.leader = Some((number, now.plus(for_ms)));
+            }
+            free
         })
     }
 

@@ -133,6 +133,11 @@ impl Fleet for SharedFleet {
         })
     }
 
+    fn lead(&self, for_ms: i64) -> PortFuture<Result<bool, PortError>> {
+        let instance = Arc::clone(&self.instance);
+        self.call(BATCH, move |link| async move { standing::lead(link, &instance, for_ms).await })
+    }
+
     fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
         self.call(BATCH, |link| standing::read(link, of))
     }

@@ -30,6 +30,8 @@ scripts! {
     STICK = "lua/window.lua" "lua/stick.lua";
     /// Beats a heart.
     BEAT = "lua/window.lua" "lua/beat.lua";
+    /// Leads the periodic jobs.
+    LEAD = "lua/lead.lua";
     /// Stores a standing.
     SAVE_STANDING = "lua/save_standing.lua";
 }

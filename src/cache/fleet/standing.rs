@@ -3,7 +3,7 @@
 use actors::domain::id::AccountId;
 use redis::RedisResult;
 
-use super::scripts::{BEAT, SAVE_STANDING};
+use super::scripts::{BEAT, LEAD, SAVE_STANDING};
 use super::{CHANNEL, DEAD_MS, Link, PREFIX};
 
 fn standings() -> String {
@@ -16,6 +16,13 @@ pub(super) async fn beat(mut link: Link, instance: &str) -> RedisResult<(u32, St
     call.key(format!("{PREFIX}{{instances}}:mark"));
     call.arg(instance).arg(DEAD_MS).arg(hex::encode(rand::random::<[u8; 8]>()));
     call.invoke_async(&mut link).await
+}
+
+/// Leads the periodic jobs, if nobody else does.
+pub(super) async fn lead(mut link: Link, instance: &str, for_ms: i64) -> RedisResult<bool> {
+    let mut call = LEAD.key(format!("{PREFIX}{{instances}}:leader"));
+    call.arg(instance).arg(for_ms);
+    call.invoke_async::<i64>(&mut link).await.map(|leads| leads == 1)
 }
 
 /// The standings of these accounts, or of all when none is named.

@@ -1,8 +1,7 @@
 //! The management API of a test's server.
 
-use actors::domain::money::PPM;
 use quotalane::identity::token::Tokens;
-use quotalane::store::users::{self, Role, UserConfig, UserStatus};
+use quotalane::store::users::{self, Role, UserConfig};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
