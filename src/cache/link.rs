@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 use tokio::sync::OnceCell;
 
 /// Scheme of a cluster's address: `redis-cluster://[user:password@]host:port,host:port…`; with TLS `rediss-cluster://`.
@@ -23,6 +24,28 @@ pub(super) enum Link {
     One(ConnectionManager),
     /// To a cluster.
     Many(ClusterConnection),
+}
+
+impl Link {
+    /// Sends commands together and gives their answers in order. In a cluster each goes to the node that has its keys.
+    pub(super) async fn all<T: FromRedisValue>(&mut self, commands: Vec<Cmd>) -> RedisResult<Vec<T>> {
+        match self {
+            Self::One(link) => {
+                let mut pipe = redis::pipe();
+                for command in commands {
+                    pipe.add_command(command);
+                }
+                pipe.query_async(link).await
+            }
+            Self::Many(link) => {
+                let answers = commands.iter().map(|command| {
+                    let mut link = link.clone();
+                    async move { command.query_async(&mut link).await }
+                });
+                try_join_all(answers).await
+            }
+        }
+    }
 }
 
 impl ConnectionLike for Link {

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first thing that is not as it should be")]
 
+mod slapd;
 #[path = "../support/spellings.rs"]
 mod spellings;
-mod slapd;
 mod support;
 #[path = "../support/token_server.rs"]
 mod token_server;
@@ -14,8 +14,8 @@ mod roles;
 
 mod access;
 mod accounts;
-mod key_rules;
 mod egress;
+mod key_rules;
 mod keys;
 mod ldap;
 mod oauth;

@@ -284,7 +284,8 @@ async fn rates_of_keys_are_smooth_and_capped_and_given_back() {
         taken(store.admit(&rpm(5)).await);
         assert!(matches!(store.admit(&rpm(6)).await, AdmissionAnswer::Rate(0, Some(_))), "withdrawn once");
 
-        let tokens = |n, cost| store.admission(n, |a| a.rates = vec![rate(RateDimension::Tokens, 10_000, 100, cost, false)]);
+        let tokens =
+            |n, cost| store.admission(n, |a| a.rates = vec![rate(RateDimension::Tokens, 10_000, 100, cost, false)]);
         let reserved = taken(store.admit(&tokens(11, 80)).await);
         assert!(matches!(store.admit(&tokens(12, 30)).await, AdmissionAnswer::Rate(0, Some(_))));
         let resolution = Resolution::Settle { charge: Nanos(1), tokens: 20 };

@@ -13,13 +13,13 @@ pub mod messages;
 pub mod view;
 
 mod acquire;
-mod together;
 mod consequence;
 mod outcome;
 mod probe;
 mod refresh;
 pub mod state;
 mod status;
+mod together;
 mod token;
 
 mod averages;

@@ -84,9 +84,8 @@ fn later(
 /// Theirs, without what we cleared, with what we set; of the same scope and reason the newest.
 fn merged_cooldowns(base: &SharedStanding, ours: &SharedStanding, theirs: &SharedStanding) -> Vec<Cooldown> {
     let same = |a: &Cooldown, b: &Cooldown| a.scope == b.scope && a.reason == b.reason;
-    let cleared = |entry: &Cooldown| {
-        base.cooldowns.contains(entry) && !ours.cooldowns.iter().any(|known| same(known, entry))
-    };
+    let cleared =
+        |entry: &Cooldown| base.cooldowns.contains(entry) && !ours.cooldowns.iter().any(|known| same(known, entry));
     let mut merged: Vec<Cooldown> = theirs.cooldowns.iter().filter(|entry| !cleared(entry)).cloned().collect();
     for entry in ours.cooldowns.iter().filter(|entry| !base.cooldowns.contains(entry)) {
         match merged.iter_mut().find(|known| same(known, entry)) {

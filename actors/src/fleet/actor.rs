@@ -76,7 +76,16 @@ impl FleetActor {
     /// An actor that goes on with the book of its last life.
     pub fn new(deps: FleetDeps) -> Self {
         let now = deps.clock.now();
-        Self { deps, instances: 1, flush_armed: false, renewing: false, renew_at: now, beat_at: now, read_at: now, heard_of: BTreeSet::new() }
+        Self {
+            deps,
+            instances: 1,
+            flush_armed: false,
+            renewing: false,
+            renew_at: now,
+            beat_at: now,
+            read_at: now,
+            heard_of: BTreeSet::new(),
+        }
     }
 
     fn decide(&mut self, ctx: &mut Context<Self>, Reserve { attempt, ask, turn }: Reserve) {
@@ -251,7 +260,11 @@ impl FleetActor {
             Ok(lost) => {
                 self.deps.book.with(|book| book.renewed(held, lost));
                 if !lost.0.is_empty() || !lost.1.is_empty() {
-                    tracing::warn!(leases = lost.0.len(), admissions = lost.1.len(), "leases were lost; their streams go on");
+                    tracing::warn!(
+                        leases = lost.0.len(),
+                        admissions = lost.1.len(),
+                        "leases were lost; their streams go on"
+                    );
                 }
                 if !self.deps.share.is_together() {
                     self.deps.share.set_together();

@@ -258,8 +258,7 @@ impl Book {
     /// Everything to be renewed: what the store has, and what it has not heard of.
     pub fn holdings(&self, ttl_ms: i64) -> Holdings {
         let counts = |stand: Stand| matches!(stand, Stand::Held | Stand::Untold);
-        let mut leases: Vec<_> =
-            self.leases.values().filter(|l| counts(l.stand)).map(|l| Arc::clone(&l.ask)).collect();
+        let mut leases: Vec<_> = self.leases.values().filter(|l| counts(l.stand)).map(|l| Arc::clone(&l.ask)).collect();
         leases.sort_unstable_by_key(|ask| (ask.account, ask.lease));
         let held = |here: &HeldHere| HeldAdmission {
             ask: Arc::clone(&here.ask),

@@ -7,8 +7,8 @@ use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use super::messages::JobFinished;
 use super::{Job, JobBook};
 use crate::clock::Clock;
-use crate::kept::Kept;
 use crate::domain::time::MINUTE;
+use crate::kept::Kept;
 use crate::ports::{Chores, Fleet, PortError, PortFuture};
 use crate::settings::SharedSettings;
 

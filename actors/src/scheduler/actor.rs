@@ -34,7 +34,12 @@ impl SchedulerActor {
     /// An empty scheduler; accounts announce themselves when it starts.
     pub fn new(deps: SchedulerDeps) -> Self {
         let salt = u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0);
-        Self { state: State::new(salt).in_fleet(deps.fleet.as_ref().map(|(_, share)| share.clone())), deps, started: Instant::now(), timer: None }
+        Self {
+            state: State::new(salt).in_fleet(deps.fleet.as_ref().map(|(_, share)| share.clone())),
+            deps,
+            started: Instant::now(),
+            timer: None,
+        }
     }
 
     fn turn<'a>(&self, settings: &'a Settings) -> Turn<'a> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::account::budget::last_reset;
 use crate::account::messages::Acquired;
 use crate::billing::limits::reason;
-use crate::billing::shared::{adopt, admission_ask};
+use crate::billing::shared::{admission_ask, adopt};
 use crate::domain::id::{AccountId, AttemptId};
 use crate::domain::route::{Refusal, RefusalReason, StickyResult};
 use crate::domain::time::{MINUTE, SECOND, Timestamp};

@@ -225,7 +225,13 @@ impl Fleet for Instance {
 
     fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
         let wanted = move |id: &AccountId| of.is_empty() || of.contains(id);
-        self.store.call(self.number, move |s, _| s.standings.iter().filter(|(id, _)| wanted(id)).map(|(id, (version, text))| (*id, *version, text.clone())).collect())
+        self.store.call(self.number, move |s, _| {
+            s.standings
+                .iter()
+                .filter(|(id, _)| wanted(id))
+                .map(|(id, (version, text))| (*id, *version, text.clone()))
+                .collect()
+        })
     }
 
     fn save_standing(
@@ -378,7 +384,12 @@ fn rate_name(ask: &AdmissionAsk, rate: &RateAsk) -> RateName {
     (rate.owner, key, rate.dimension, rate.window_ms, rate.family.clone())
 }
 
-fn rate_of<'a>(user: &'a mut UserState, now: Timestamp, ask: &AdmissionAsk, rate: &RateAsk) -> &'a mut (SlidingWindow, TokenBucket) {
+fn rate_of<'a>(
+    user: &'a mut UserState,
+    now: Timestamp,
+    ask: &AdmissionAsk,
+    rate: &RateAsk,
+) -> &'a mut (SlidingWindow, TokenBucket) {
     let fresh = || {
         let bucket = TokenBucket::new(rate.limit, rate.window_ms, rate.limit, now.0);
         (SlidingWindow::new(rate.window_ms, rate.limit), bucket)

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use redis::{Pipeline, Script};
+use redis::{Cmd, Script};
 
 use super::super::CacheError;
+use super::super::link::Link;
 use super::super::server::{BATCH, PREFIX, REQUEST, Redis};
 use super::events::Mark;
 use super::{Counts, SEEN_MS, Scope};
@@ -29,26 +30,24 @@ fn text(scope: &Scope) -> String {
     serde_json::to_string(scope).unwrap_or_default()
 }
 
-/// A script inside a pipeline is not loaded by itself: it is loaded first, with each batch, which costs one round trip.
-/// Repeating a pipeline that was cut is harmless: what it did is remembered by event.
+/// A script called by its digest is not loaded by itself: it is loaded first, with each batch, which costs one round trip.
+/// Repeating a batch that was cut is harmless: what it did is remembered by event.
 pub(super) async fn count(redis: &Redis, marks: Vec<(bool, Mark)>) -> Result<(), CacheError> {
     for step in marks.chunks(STEP) {
-        let mut pipe = redis::pipe();
-        for (late, mark) in step {
-            add(&mut pipe, mark, *late);
-        }
-        let run = move |mut c: crate::cache::link::Link| async move {
-            COUNT.load_async(&mut c).await?;
-            pipe.query_async::<()>(&mut c).await
+        let calls: Vec<Cmd> = step.iter().filter_map(|(late, mark)| add(mark, *late)).collect();
+        let run = move |mut link: Link| async move {
+            COUNT.load_async(&mut link).await?;
+            link.all::<i64>(calls).await
         };
         redis.call(BATCH, run).await?;
     }
     Ok(())
 }
 
-fn add(pipe: &mut Pipeline, mark: &Mark, late: bool) {
-    let Some(tag) = mark.scopes.first().map(Scope::tag) else { return };
-    let call = pipe.cmd("EVALSHA").arg(COUNT.get_hash()).arg(2 + 2 * mark.scopes.len());
+fn add(mark: &Mark, late: bool) -> Option<Cmd> {
+    let tag = mark.scopes.first().map(Scope::tag)?;
+    let mut call = redis::cmd("EVALSHA");
+    call.arg(COUNT.get_hash()).arg(2 + 2 * mark.scopes.len());
     call.arg(format!("{PREFIX}{{{tag}}}:seen:{}", mark.event)).arg(dirty_key(&tag));
     for scope in &mark.scopes {
         call.arg(key(scope, "usage")).arg(key(scope, "cost"));
@@ -64,13 +63,13 @@ fn add(pipe: &mut Pipeline, mark: &Mark, late: bool) {
             }
         }
     }
-    call.ignore();
+    Some(call)
 }
 
 pub(super) async fn counts(redis: &Redis, scope: &Scope) -> Result<Option<Counts>, CacheError> {
     let mut pipe = redis::pipe();
     pipe.atomic().cmd("HGETALL").arg(key(scope, "usage")).cmd("HGETALL").arg(key(scope, "cost"));
-    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async(&mut c).await };
+    let run = move |mut c: Link| async move { pipe.query_async(&mut c).await };
     let (usage, cost): (HashMap<String, i64>, HashMap<String, i64>) = redis.call(REQUEST, run).await?;
     if usage.is_empty() {
         return Ok(None);
@@ -87,14 +86,16 @@ pub(super) async fn mark_dirty(redis: &Redis, scope: &Scope) -> Result<(), Cache
 }
 
 pub(super) async fn take_dirty(redis: &Redis, limit: usize) -> Result<Vec<Scope>, CacheError> {
-    let mut pipe = redis::pipe();
     let tags: Vec<String> =
         ["u", "a"].iter().flat_map(|kind| (0..TAGS).map(move |n| format!("{kind}{n:02}"))).collect();
     let each = limit.div_ceil(tags.len()).max(1);
-    for tag in &tags {
-        pipe.cmd("SPOP").arg(dirty_key(tag)).arg(each);
-    }
-    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async(&mut c).await };
+    let pop = |tag: &String| {
+        let mut pop = redis::cmd("SPOP");
+        pop.arg(dirty_key(tag)).arg(each);
+        pop
+    };
+    let pops: Vec<Cmd> = tags.iter().map(pop).collect();
+    let run = move |mut link: Link| async move { link.all(pops).await };
     let taken: Vec<Vec<String>> = redis.call(BATCH, run).await?;
     // A text that is no scope was not written by this version and names nothing that we count.
     Ok(taken.into_iter().flatten().filter_map(|scope| serde_json::from_str(&scope).ok()).collect())
@@ -115,6 +116,6 @@ pub(super) async fn replace(redis: &Redis, scope: &Scope, counts: &Counts) -> Re
             pipe.cmd("PEXPIRE").arg(&key).arg(ttl).ignore();
         }
     }
-    let run = move |mut c: crate::cache::link::Link| async move { pipe.query_async::<()>(&mut c).await };
+    let run = move |mut c: Link| async move { pipe.query_async::<()>(&mut c).await };
     redis.call(BATCH, run).await
 }

@@ -18,8 +18,7 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::Timestamp;
 use actors::fleet::ask::{
-    AdmissionAnswer, Holdings, LeaseAnswer, News, ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk,
-    StickyMove,
+    AdmissionAnswer, Holdings, LeaseAnswer, News, ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk, StickyMove,
 };
 use actors::ports::{Fleet, PortError, PortFuture};
 use futures_util::future::{join_all, try_join_all};
@@ -96,7 +95,9 @@ impl Fleet for SharedFleet {
             let (admission, lease, bound) = answer.map_err(port_error)?;
             // What the store does not know it is told, and asked again: at first use and after a flush only.
             let admission = match (admission, &ask.admission) {
-                (Some(None), Some(admission)) => Some(user::admit_told(&redis, &*spending, admission, ask.ttl_ms).await?),
+                (Some(None), Some(admission)) => {
+                    Some(user::admit_told(&redis, &*spending, admission, ask.ttl_ms).await?)
+                }
                 (admission, _) => admission.flatten(),
             };
             let lease = match lease {
@@ -108,7 +109,9 @@ impl Fleet for SharedFleet {
     }
 
     fn end(&self, ends: Vec<SharedEnd>) -> PortFuture<Result<(), PortError>> {
-        self.call(BATCH, move |link| async move { try_join_all(ends.iter().map(|end| give_back(&link, end))).await.map(drop) })
+        self.call(BATCH, move |link| async move {
+            try_join_all(ends.iter().map(|end| give_back(&link, end))).await.map(drop)
+        })
     }
 
     fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>> {

@@ -44,12 +44,7 @@ pub(super) async fn read(mut link: Link, of: Vec<AccountId>) -> RedisResult<Vec<
 }
 
 /// Stores a standing unless another instance was faster: then its version and text come back.
-pub(super) async fn save(
-    mut link: Link,
-    id: AccountId,
-    seen: i64,
-    text: String,
-) -> RedisResult<Option<(i64, String)>> {
+pub(super) async fn save(mut link: Link, id: AccountId, seen: i64, text: String) -> RedisResult<Option<(i64, String)>> {
     let mut call = SAVE_STANDING.key(standings());
     call.arg(id.0).arg(seen).arg(text).arg(CHANNEL).arg(format!("s:{id}"));
     let newer: Vec<redis::Value> = call.invoke_async(&mut link).await?;

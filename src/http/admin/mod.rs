@@ -90,11 +90,7 @@ fn is_relay_path(path: &str) -> bool {
 
 /// Every route. Exact paths come before those with a parameter.
 fn routes(config: &mut ServiceConfig<'_>) {
-    config
-        .configure(people_routes)
-        .configure(key_routes)
-        .configure(account_routes)
-        .configure(other_routes);
+    config.configure(people_routes).configure(key_routes).configure(account_routes).configure(other_routes);
 }
 
 fn key_routes(config: &mut ServiceConfig<'_>) {

@@ -82,12 +82,7 @@ pub async fn versions(db: &Db, keys: &[KeyId]) -> Result<Vec<Versions>, StoreErr
 
 /// What a key has been charged in the window of a kind that began at this moment; for five hours, which begin at first use, in
 /// those that are running.
-pub async fn window_spent(
-    db: &Db,
-    key: KeyId,
-    window: CostWindow,
-    start: Timestamp,
-) -> Result<Nanos, StoreError> {
+pub async fn window_spent(db: &Db, key: KeyId, window: CostWindow, start: Timestamp) -> Result<Nanos, StoreError> {
     let from = if window == CostWindow::FiveHour { start.plus(1 - 5 * HOUR) } else { start };
     let query = sql("SELECT COALESCE(SUM(used_nanos), 0) AS used FROM key_windows \
          WHERE key_id = ? AND window_kind = ? AND window_start >= ?");

@@ -150,7 +150,11 @@ fn a_dropped_probe_frees_the_place_at_once() {
         let ask = Acquire { probe: true, ..bench.ask() };
         let lease = bench.acquire(ask).unwrap();
         let (account, report) = (bench.state.id(), None);
-        bench.state.on_ended(bench.now, &bench.settings, crate::guard::LeaseEnded { account, lease, report, withdrawn: false });
+        bench.state.on_ended(
+            bench.now,
+            &bench.settings,
+            crate::guard::LeaseEnded { account, lease, report, withdrawn: false },
+        );
     }
 }
 

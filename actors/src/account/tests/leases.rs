@@ -13,7 +13,10 @@ use crate::testing::{api_key, report, spec};
 
 fn dropped(bench: &mut Bench, lease: crate::domain::id::LeaseId) -> bool {
     let account = bench.state.id();
-    bench.state.on_ended(bench.now, &bench.settings, LeaseEnded { account, lease, report: None, withdrawn: false }).changed
+    bench
+        .state
+        .on_ended(bench.now, &bench.settings, LeaseEnded { account, lease, report: None, withdrawn: false })
+        .changed
 }
 
 #[test]
