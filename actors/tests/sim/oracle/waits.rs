@@ -83,7 +83,7 @@ impl Oracle {
 
     fn calm_after_deaths(&self, now: Timestamp) -> bool {
         let calm = |died: Option<Timestamp>| died.is_none_or(|at| at.plus(AFTER_DEATH_MS) <= now);
-        calm(self.scheduler_died_at) && calm(self.billing_started_at)
+        calm(self.scheduler_died_at) && calm(self.billing_started_at) && calm(self.stalled_at)
     }
 }
 
@@ -160,7 +160,24 @@ impl World {
         self.oracle
             .demand(better.is_none(), || format!("account {account} was chosen over {better:?} of a higher tier"));
         self.oracle.chose_again(self.now, &request, last_failed, &self.plan.settings);
+        self.check_rest(account, &request, bound);
+        let calm = self.oracle.calm_after_deaths(self.now);
+        let home = self.oracle.came_home(self.now, &request, account, &self.plan.settings).filter(|_| calm);
+        self.oracle.demand(home.is_none(), || {
+            format!("request {} left account {home:?} of its session for {account}", acquire.attempt.request.0)
+        });
         self.oracle.acquiring.insert(acquire.attempt, account);
         self.oracle.sessions.extend(request.session.map(|session| (session, self.now)));
+    }
+
+    /// Nobody is sent to an account that rests while another can serve, nor to one whose window is known to be used up.
+    fn check_rest(&mut self, account: AccountId, request: &RouteRequest, bound: bool) {
+        let (now, oracle) = (self.now, &self.oracle);
+        let Some(book) = oracle.accounts.get(&account) else { return };
+        let calm = oracle.calm_after_deaths(now) && oracle.facts.get(&account).is_some_and(|f| f.is_settled(now));
+        let rests = calm && !bound && book.rests(now, request) && oracle.able(now, request).next().is_some();
+        let used_up = calm && book.is_used_up(now);
+        self.oracle.demand(!rests, || format!("account {account} was chosen while it rests"));
+        self.oracle.demand(!used_up, || format!("account {account} was chosen though its window is used up"));
     }
 }
