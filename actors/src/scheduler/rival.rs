@@ -3,9 +3,11 @@
 
 use crate::account::view::AccountView;
 
-/// Gives an account its merit, the greatest wins. It sees the account's last view and how many reservations that view does
-/// not show yet.
-pub struct Rival(pub Box<dyn Fn(&AccountView, u32) -> i64>);
+/// An account's merit, by its last view and how many reservations that view does not show yet. The greatest wins.
+pub type Merit = dyn Fn(&AccountView, u32) -> i64;
+
+/// Ranks accounts.
+pub struct Rival(pub Box<Merit>);
 
 impl std::fmt::Debug for Rival {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -13,7 +13,7 @@ pub struct Figures {
     pub calls: u64,
     pub limited: u64,
     pub failed: u64,
-    /// Jain's index of how full the accounts' windows are, on average over the run; 1 = all alike.
+    /// Jain's index of the parts of their capacity that accounts were used for over the run; 1 = all alike.
     pub evenness: f64,
     /// Part of the time that an account was dry, on average over accounts; and that the first and the last were.
     pub dry: f64,

@@ -22,12 +22,15 @@ pub enum Policy {
     RoundRobinLoose,
 }
 
+/// A sum, and what it is made of: moment and tokens.
+type Recent = (i64, VecDeque<(i64, i64)>);
+
 /// Sessions that came to each account, and the tokens that it was sent in the last five hours, as a relay without
 /// knowledge of plans counts them.
 #[derive(Default)]
 pub struct Sent {
     now: Cell<i64>,
-    accounts: RefCell<BTreeMap<i64, (i64, VecDeque<(i64, i64)>)>>,
+    accounts: RefCell<BTreeMap<i64, Recent>>,
     placed: RefCell<BTreeMap<i64, i64>>,
 }
 

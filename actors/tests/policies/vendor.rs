@@ -52,6 +52,8 @@ pub struct Upstream {
     /// Length of the cached prompt of a session, and when it was last used.
     cached: BTreeMap<usize, (i64, i64)>,
     ill_from: i64,
+    /// Used in all, by us and by others.
+    total: i64,
 }
 
 impl Upstream {
@@ -59,7 +61,8 @@ impl Upstream {
         // Weeks of different accounts begin on different days; part of the week that runs is over and used.
         let seven = Window { used: 0, ends: start.0 + dice.within(HOUR, SEVEN_DAYS) };
         let ill_from = dice.within(0, ILL_EVERY);
-        Self { account, five: Window::default(), seven, minute: Window::default(), cached: BTreeMap::new(), ill_from }
+        let five = Window::default();
+        Self { account, five, seven, minute: Window::default(), cached: BTreeMap::new(), ill_from, total: 0 }
     }
 
     fn is_subscription(&self) -> bool {
@@ -70,6 +73,11 @@ impl Upstream {
     pub fn use_of(&self, now: Timestamp) -> (f64, f64) {
         let part = |window: &Window, of: i64| window.used(now.0) as f64 / of as f64;
         (part(&self.five, self.account.window()), part(&self.seven, self.account.weekly()))
+    }
+
+    /// How much was used over the run, of the account's weekly capacity.
+    pub fn share_used(&self) -> f64 {
+        self.total as f64 / self.account.weekly() as f64
     }
 
     pub fn is_dry(&self, now: Timestamp) -> bool {
@@ -116,6 +124,7 @@ impl Upstream {
     }
 
     fn charge(&mut self, now: Timestamp, used: i64) {
+        self.total += used;
         self.five.add(now.0, used, FIVE_HOURS);
         self.seven.add(now.0, used, SEVEN_DAYS);
     }

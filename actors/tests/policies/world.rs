@@ -1,5 +1,7 @@
 //! One run: sessions ask, the scheduler and the accounts of the engine decide, the vendor answers.
 
+mod measure;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,15 +21,13 @@ use actors::outbox::{Outbox, Outcome};
 use actors::ports::StoredAccount;
 use actors::scheduler::Grant;
 use actors::scheduler::messages::AcquireDecided;
-use actors::testing::machines::{
-    AccountCell, AccountEffects, AccountState, Call, Deed, Deeds, Gate, SchedulerMachine,
-};
+use actors::testing::machines::{AccountCell, AccountEffects, AccountState, Call, Deed, Deeds, Gate, SchedulerMachine};
 use actors::testing::{START, oauth, oauth_account, policy, report, route};
 use tokio::sync::oneshot;
 
 use crate::demand::{Turn, takes_ms};
 use crate::dice::Dice;
-use crate::figures::{Figures, jain, percentile};
+use crate::figures::Figures;
 use crate::policy::{Policy, Sent};
 use crate::scenario::{Plan, Scenario};
 use crate::sessions::{Session, sessions};
@@ -100,10 +100,9 @@ pub struct World {
     dice: Dice,
     figures: Figures,
     waits: Vec<i64>,
-    /// Sum and count of evenness, and how often each account was dry.
-    looks: (f64, u64),
+    /// How often each account was dry, of so many looks.
     dry: Vec<u64>,
-    all_looks: u64,
+    looks: u64,
     asking: Vec<usize>,
     spent: i64,
 }
@@ -137,8 +136,7 @@ impl World {
             dice,
             figures: Figures { first_dry_h: hours as f64, ..Figures::default() },
             waits: Vec::new(),
-            looks: (0.0, 0),
-            all_looks: 0,
+            looks: 0,
             asking: Vec::new(),
             spent: 0,
         };
@@ -175,8 +173,7 @@ impl World {
             Plan::Subscription(_) => oauth_account(id),
             Plan::Minute(tokens) => AccountSpec { tpm_limit: u64::try_from(tokens).unwrap(), ..oauth_account(id) },
         };
-        let stored =
-            StoredAccount { spec: Arc::new(spec), credential: Some(oauth(1, START.plus(1_000 * 24 * HOUR))) };
+        let stored = StoredAccount { spec: Arc::new(spec), credential: Some(oauth(1, START.plus(1_000 * 24 * HOUR))) };
         let cell = Rc::new(AccountCell::new(self.now, stored.clone(), self.settings.timezone.0));
         let state = AccountState::new(self.now, &self.settings, stored, Rc::clone(&cell), gate.clone());
         self.wards.push(Ward { state, cell });
@@ -398,7 +395,11 @@ impl World {
             judgement,
             first_token_ms: Some(1_200),
             windows: self.upstreams[upstream].windows(self.now),
-            tokens: Some(if verdict == Verdict::Ok { u64::try_from(turn.prefix - cached + turn.fresh).unwrap() } else { 0 }),
+            tokens: Some(if verdict == Verdict::Ok {
+                u64::try_from(turn.prefix - cached + turn.fresh).unwrap()
+            } else {
+                0
+            }),
             cost: Some(Nanos::ZERO),
             ..report(verdict, started, self.now)
         };
@@ -463,48 +464,6 @@ impl World {
 
     fn is_busy(&self) -> bool {
         self.figures.served + self.figures.given_up < self.figures.planned
-    }
-
-    fn look(&mut self) {
-        let now = self.now;
-        self.upstreams.iter_mut().for_each(|upstream| upstream.people(now, LOOK_MS));
-        if now <= self.end {
-            self.measure();
-        }
-        if self.is_busy() {
-            self.after(LOOK_MS, Event::Look);
-        }
-    }
-
-    fn measure(&mut self) {
-        let fill: Vec<f64> = self.upstreams.iter().map(|u| { let (five, seven) = u.use_of(self.now); five.max(seven) }).collect();
-        if let Some(even) = jain(&fill) {
-            self.looks = (self.looks.0 + even, self.looks.1 + 1);
-        }
-        let dry: Vec<bool> = self.upstreams.iter().map(|upstream| upstream.is_dry(self.now)).collect();
-        self.dry.iter_mut().zip(&dry).for_each(|(count, dry)| *count += u64::from(*dry));
-        self.all_looks += 1;
-        self.figures.all_dry += f64::from(u8::from(dry.iter().all(|dry| *dry)));
-        if dry.iter().any(|dry| *dry) {
-            let hour = self.now.since(START) as f64 / HOUR as f64;
-            self.figures.first_dry_h = self.figures.first_dry_h.min(hour);
-        }
-    }
-
-    fn conclude(mut self) -> Figures {
-        self.waits.sort_unstable();
-        let figures = &mut self.figures;
-        let looks = self.all_looks.max(1) as f64;
-        figures.evenness = self.looks.0 / self.looks.1.max(1) as f64;
-        let parts: Vec<f64> = self.dry.iter().map(|count| *count as f64 / looks).collect();
-        figures.dry = parts.iter().sum::<f64>() / parts.len() as f64;
-        figures.dry_most = parts.iter().copied().fold(0.0, f64::max);
-        figures.all_dry /= looks;
-        figures.cost_per_turn = self.spent as f64 / 100.0 / figures.served.max(1) as f64;
-        figures.wait_p50 = percentile(&self.waits, 0.5);
-        figures.wait_p99 = percentile(&self.waits, 0.99);
-        figures.leases_open = self.wards.iter().map(|ward| u64::from(ward.cell.ledger.borrow().slots_used())).sum();
-        self.figures
     }
 }
 

@@ -3,9 +3,9 @@
 
 mod accounts;
 mod facts;
+mod homes;
 mod keys;
 mod money;
-mod homes;
 mod retries;
 mod waits;
 

@@ -164,7 +164,7 @@ impl Sabotage {
 
     /// What the ledger is told instead of a hold's end.
     pub fn hold_as(self, ended: &HoldEnded) -> HoldEnded {
-        let mut told = ended.clone();
+        let mut told = *ended;
         if let (Self::Charge, Resolution::Settle { charge, .. }) = (self, &mut told.resolution) {
             charge.0 += 1;
         }

@@ -182,7 +182,9 @@ impl AccountBook {
     /// True when the request falls into a rest that everyone has long heard of.
     pub fn rests(&self, now: Timestamp, request: &RouteRequest) -> bool {
         let live = |since: &Timestamp, until: &Timestamp| since.plus(CALM_MS) <= now && *until > now;
-        self.rests.iter().any(|(scope, since, until)| live(since, until) && scope.covers(&request.model, &request.family))
+        self.rests
+            .iter()
+            .any(|(scope, since, until)| live(since, until) && scope.covers(&request.model, &request.family))
     }
 
     /// True when everyone has long heard that the vendor's window is used up.
