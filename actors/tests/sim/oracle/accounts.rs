@@ -166,9 +166,11 @@ impl AccountBook {
         };
         self.stated.extend(until.map(|until| (judgement.scope.clone(), until)));
         if judgement.verdict == Verdict::Ok {
-            self.rests.clear();
+            self.rests.iter_mut().for_each(|(_, _, until)| *until = now);
         }
-        if rests_after(judgement.verdict) {
+        // A failure that began before the last one was heard teaches nothing new.
+        let news = self.rests.last().is_none_or(|(_, since, _)| report.started_at >= *since);
+        if news && rests_after(judgement.verdict) {
             self.rests.push((judgement.scope.clone(), now, now.plus(SHORTEST_REST_MS)));
         }
         for seen in &report.windows {

@@ -154,7 +154,8 @@ impl World {
         let bound = request.session.is_some() || request.key.binding(request.platform).is_some();
         let tier = oracle.tier(account);
         let better = oracle.able(self.now, &request).find(|id| oracle.tier(*id) > tier);
-        let better = better.filter(|_| !bound && oracle.calm_after_deaths(self.now));
+        // The retry budget may allow the lower one alone.
+        let better = better.filter(|_| !bound && request.attempt.number == 1 && oracle.calm_after_deaths(self.now));
         let facts = oracle.facts.get(&account);
         let last_failed = facts.is_some_and(|f| !f.last_attempt_ok && f.changed_at.plus(CALM_MS) <= self.now);
         self.oracle
