@@ -50,6 +50,15 @@ impl RetryBudget {
         self.bucket(pool, now).drawn += 1;
     }
 
+    /// Undoes a [`Self::note`] of that moment, unless it has left the window.
+    pub(super) fn take_back(&mut self, pool: PoolKey, at: Timestamp) {
+        let second = at.0.div_euclid(SECOND);
+        let noted = self.pools.get_mut(&pool).into_iter().flatten().find(|b| b.second == second && b.drawn > 0);
+        if let Some(bucket) = noted {
+            bucket.drawn -= 1;
+        }
+    }
+
     /// Milliseconds until the oldest draw leaves the window.
     pub(super) fn refills_in(&self, pool: PoolKey, now: Timestamp) -> i64 {
         let second = now.0.div_euclid(SECOND);

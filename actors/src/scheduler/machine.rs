@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::Grant;
 use super::messages::{AcquireDecided, AdmitDecided};
 use super::pending::{Effect, Effects, Reply, Turn};
+use super::rival::Rival;
 use super::state::State;
 use crate::account::messages::Acquire;
 use crate::account::view::AccountView;
@@ -78,6 +79,13 @@ impl SchedulerMachine {
     /// One of several instances: what it grants must be confirmed.
     pub fn in_fleet(self, share: Share) -> Self {
         Self(self.0.in_fleet(Some(share)))
+    }
+
+    /// An empty scheduler that ranks by something else than headroom, for pools small enough to be measured completely.
+    pub fn ranked_by(salt: u32, rival: Rival) -> Self {
+        let mut state = State::new(salt);
+        state.pool.rival = Some(rival);
+        Self(state)
     }
 
     /// Attempts that have no answer yet, or wait for one that nobody wants any more.

@@ -48,6 +48,8 @@ pub mod stats;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod machine;
+#[cfg(any(test, feature = "testing"))]
+pub mod rival;
 #[cfg(test)]
 mod tests;
 

@@ -110,6 +110,8 @@ pub(super) struct Pending {
     pub(super) timed_out: bool,
     /// The retry budget was drawn for this attempt.
     pub(super) drawn: bool,
+    /// When its free switch was counted; such a switch may still be refused, and then was none.
+    pub(super) free_at: Option<Timestamp>,
     /// Accounts that could be tried if the retry budget were not empty.
     pub(super) unaffordable: Vec<AccountId>,
     /// Accounts that refused although their views let it pass, and until when that is remembered.
@@ -145,6 +147,7 @@ impl Pending {
             session_wait_over: false,
             timed_out: false,
             drawn: false,
+            free_at: None,
             unaffordable: Vec::new(),
             refused: Vec::new(),
             complete: false,

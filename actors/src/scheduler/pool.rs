@@ -95,6 +95,9 @@ pub(super) struct Pool {
     assigned: u64,
     /// Which members rank where, at best; see `shortlist`.
     pub(super) bounds: Vec<super::shortlist::Bound>,
+    /// Ranks in the place of headroom.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) rival: Option<super::rival::Rival>,
 }
 
 impl Pool {

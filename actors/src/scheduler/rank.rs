@@ -70,6 +70,9 @@ pub struct Candidate {
     pub(super) floor: bool,
     /// An offered probe.
     pub(super) probe: bool,
+    /// Ranks in the place of headroom.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) rival: Option<i64>,
 }
 
 impl Candidate {
@@ -80,11 +83,21 @@ impl Candidate {
             native: self.native,
             tier: self.tier,
             probe: self.probe,
-            headroom: self.headroom.ppm,
+            headroom: self.merit(),
             weight: self.weight,
             seq: Reverse(self.last_assigned_seq),
             id: Reverse(self.account),
         })
+    }
+
+    #[cfg(not(any(test, feature = "testing")))]
+    fn merit(&self) -> i64 {
+        self.headroom.ppm
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn merit(&self) -> i64 {
+        self.rival.unwrap_or(self.headroom.ppm)
     }
 }
 
@@ -172,6 +185,12 @@ pub(super) fn survey(pool: &Pool, ask: &Ask<'_>) -> Survey {
     let mut candidates = Vec::with_capacity(pool.len());
     let of_platform = |m: &&Member| m.view.spec.kind.platform() == ask.request.platform;
     candidates.extend(pool.members().iter().filter(of_platform).map(|member| evaluate(member, ask)));
+    #[cfg(any(test, feature = "testing"))]
+    if let Some(rival) = &pool.rival {
+        for candidate in &mut candidates {
+            candidate.rival = pool.get(candidate.account).map(|m| (rival.0)(&m.view, m.mirror));
+        }
+    }
     finish(candidates, ask)
 }
 
@@ -207,6 +226,8 @@ pub(super) fn evaluate(member: &Member, ask: &Ask<'_>) -> Candidate {
         native: ask.request.native.contains(member.view.spec.kind),
         floor: false,
         probe: false,
+        #[cfg(any(test, feature = "testing"))]
+        rival: None,
     }
 }
 

@@ -230,12 +230,20 @@ impl State {
         if pending.request.attempt.number == 1 || pending.drawn {
             return true;
         }
-        pending.drawn = if healthy {
-            self.budget.note(pending.budget(), turn.now);
-            true
-        } else {
-            self.budget.draw(pending.budget(), turn.now, turn.settings)
-        };
+        let pool = pending.budget();
+        if healthy {
+            // Counted once, however often such an account refuses.
+            pending.free_at.get_or_insert_with(|| {
+                self.budget.note(pool, turn.now);
+                turn.now
+            });
+            return true;
+        }
+        // A free switch that no account took is none: what was counted for it must not stand in the way of this draw.
+        if let Some(at) = pending.free_at.take() {
+            self.budget.take_back(pool, at);
+        }
+        pending.drawn = self.budget.draw(pool, turn.now, turn.settings);
         pending.drawn
     }
 

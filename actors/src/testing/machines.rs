@@ -6,6 +6,7 @@ pub use crate::account::gate::Gate;
 pub use crate::account::state::AccountState;
 pub use crate::billing::machine::BillingMachine;
 pub use crate::scheduler::machine::{Deed, Deeds, SchedulerMachine};
+pub use crate::scheduler::rival::Rival;
 pub use crate::supervise::backoff::{CrashPolicy, Lives};
 pub use crate::usage::plan::{Effects as UsageEffects, Timer, Work};
 pub use crate::usage::queue::Queue;

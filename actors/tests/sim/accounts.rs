@@ -95,7 +95,7 @@ impl World {
             self.answer(id, decided);
         }
         let shown = self.view(id);
-        if effects.changed && !answered {
+        if effects.changed && !answered && !self.sabotage.loses_view(&mut self.dice) {
             drop(self.tell(Who::Scheduler, Message::ViewChanged(Box::new(shown.clone()))));
         }
         self.oracle.account_is(self.now, &shown, effects.changed || answered);

@@ -58,6 +58,8 @@ pub enum Event {
     Revoke(i64),
     Reauthorise(i64),
     SetSchedulable(i64, bool),
+    /// The process stands still.
+    Stall(i64),
     /// The oracle looks at those who wait.
     Check,
 }

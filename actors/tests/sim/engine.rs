@@ -29,11 +29,14 @@ impl World {
             self.oracle.asked(self.now, request);
         }
         if let Message::AcquireDecided(decided) = &message {
+            if decided.result.is_err() {
+                self.oracle.session_unsure(decided.attempt);
+            }
             self.oracle.answered_by_account(self.now, decided.attempt);
         }
         let (now, settings, s) = (self.now, &self.told, &mut self.scheduler);
         let deeds = match message {
-            Message::Route(request, reply) => s.on_route(now, settings, *request, reply),
+            Message::Route(request, reply) => s.on_route(now, settings, *self.sabotage.route_as(request), reply),
             Message::LeaveQueue(attempt) => s.on_leave(now, settings, attempt),
             Message::AdmitDecided(decided) => s.on_admit_decided(now, settings, *decided),
             Message::AcquireDecided(decided) => s.on_acquire_decided(now, settings, *decided),
@@ -81,6 +84,7 @@ impl World {
                 let attempt = acquire.attempt;
                 self.selected(account, &acquire);
                 if self.tell(Who::Account(account.0), Message::Acquire(acquire)).is_err() {
+                    self.oracle.session_unsure(attempt);
                     self.oracle.answered_by_account(self.now, attempt);
                     return Some(self.scheduler.on_acquire_undelivered(self.now, &self.told, attempt, account));
                 }
@@ -115,7 +119,7 @@ impl World {
             Message::HoldsEnded(ended) => {
                 for ended in ended {
                     self.oracle.hold_heard(self.now, &ended);
-                    self.billing.on_hold_ended(self.now, &ended);
+                    self.billing.on_hold_ended(self.now, &self.sabotage.hold_as(&ended));
                 }
             }
             Message::PermitsReturned(returned) => {

@@ -17,6 +17,7 @@ use actors::usage::messages::{FlushFinished, ProbeFinished, RereadFinished, SetA
 
 use super::agenda::Event;
 use super::mail::{Message, Who};
+use super::sabotage::Sabotage;
 use super::world::World;
 
 /// Bytes of a journal record in this world.
@@ -126,6 +127,7 @@ impl World {
         if self.sabotage.forgets_usage(&mut self.dice) {
             return;
         }
+        let recorded = self.sabotage.record_as(recorded);
         if self.dice.chance(self.plan.faults.duplicate_percent) {
             let _ = self.tell(Who::Usage, Message::Record(vec![recorded.clone()]));
         }
@@ -214,6 +216,9 @@ impl World {
 
     fn store_batch(&mut self, batch: &UsageBatch) -> Result<BatchReceipt, PortError> {
         self.sink_up()?;
+        if self.sabotage == Sabotage::LostBatch && self.dice.chance(5) {
+            return Ok(BatchReceipt::default());
+        }
         if batch.events.iter().any(|event| self.is_poison(event)) {
             return Err(PortError("a row is too long".to_owned()));
         }

@@ -36,7 +36,7 @@ use world::World;
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 1_000;
 /// What an ordinary run must have been through, or it proves little: verdicts, refusals, deaths, and rare turns.
-const MUST_HAPPEN: [&str; 54] = [
+const MUST_HAPPEN: [&str; 55] = [
     "account_died",
     "auth_expired",
     "auth_invalid",
@@ -84,6 +84,7 @@ const MUST_HAPPEN: [&str; 54] = [
     "scheduler_died",
     "server",
     "set_aside",
+    "stalled",
     "timeout",
     "token_replaced",
     "token_unsaved",

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod facts;
+mod homes;
 mod keys;
 mod money;
 mod retries;
@@ -17,6 +18,7 @@ use actors::domain::time::Timestamp;
 use super::plan::Plan;
 use accounts::AccountBook;
 use facts::Facts;
+use homes::Homes;
 use keys::{KeyBook, PermitBook, SlotBook};
 use money::HoldBook;
 use retries::Retries;
@@ -42,10 +44,12 @@ pub struct Oracle {
     sessions: BTreeMap<SessionHash, Timestamp>,
     /// Questions that accounts have not answered, also of clients that have left.
     acquiring: BTreeMap<AttemptId, AccountId>,
+    homes: Homes,
     retries: Retries,
     /// Last deaths; long ago at the start.
     scheduler_died_at: Option<Timestamp>,
     billing_started_at: Option<Timestamp>,
+    stalled_at: Option<Timestamp>,
     billing_died: bool,
 }
 
@@ -82,7 +86,13 @@ impl Oracle {
     pub fn scheduler_died(&mut self, now: Timestamp) {
         self.scheduler_died_at = Some(now);
         self.retries = Retries::default();
+        self.homes = Homes::default();
         self.acquiring.clear();
+    }
+
+    /// The process stood still until now: what was due is late.
+    pub fn stalled(&mut self, now: Timestamp) {
+        self.stalled_at = Some(now);
     }
 
     /// Nobody is admitted for a while.

@@ -7,10 +7,19 @@ use actors::billing::messages::Admit;
 use actors::domain::account::AccountSpec;
 use actors::domain::key::KeyPolicy;
 use actors::domain::money::Nanos;
+use actors::domain::route::RouteRequest;
 use actors::domain::settings::Settings;
-use actors::guard::{HoldEnded, LeaseEnded, PermitReturned};
+use actors::domain::verdict::Verdict;
+use actors::guard::{HoldEnded, LeaseEnded, PermitReturned, Resolution};
+use actors::outbox::Recorded;
 
 use super::dice::Dice;
+
+/// True for failures after which an account, or part of it, is left alone for a few seconds at least.
+pub fn rests_after(verdict: Verdict) -> bool {
+    use Verdict as V;
+    matches!(verdict, V::Overloaded | V::Unavailable | V::Server | V::Timeout | V::RateLimitedUnknown)
+}
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +55,30 @@ pub enum Sabotage {
     RetryBudget,
     /// The death of an actor lets a second exchange begin beside its own.
     SecondExchange,
+    /// Accounts are told no failures that call for a rest.
+    Rest,
+    /// Accounts are told nothing of the vendor's windows.
+    VendorWindow,
+    /// Accounts are told another priority.
+    Tier,
+    /// The scheduler is told no sessions.
+    Session,
+    /// The scheduler is told of no account that was tried.
+    Tried,
+    /// Views of accounts are lost.
+    LostView,
+    /// Owners get one slot too many.
+    OwnerSlot,
+    /// The ledger is told another charge than the usage.
+    Charge,
+    /// The journal's positions pass over what is still open.
+    JournalPosition,
+    /// Usage actors are told that everything is stored, and it is not.
+    LostBatch,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 25] = [
         Self::AccountSlot,
         Self::AccountRate,
         Self::AccountTokens,
@@ -65,6 +94,16 @@ impl Sabotage {
         Self::Sleep,
         Self::RetryBudget,
         Self::SecondExchange,
+        Self::Rest,
+        Self::VendorWindow,
+        Self::Tier,
+        Self::Session,
+        Self::Tried,
+        Self::LostView,
+        Self::OwnerSlot,
+        Self::Charge,
+        Self::JournalPosition,
+        Self::LostBatch,
     ];
 
     pub fn settings_as(self, settings: &Settings) -> Settings {
@@ -81,6 +120,7 @@ impl Sabotage {
             Self::AccountRate => spec.rpm_limit = 0,
             Self::AccountTokens => spec.tpm_limit = 0,
             Self::AccountBudget => spec.daily_budget = Nanos::ZERO,
+            Self::Tier => spec.priority = 100 - spec.priority,
             _ => {}
         }
         spec
@@ -90,6 +130,7 @@ impl Sabotage {
         let mut key: KeyPolicy = (*admit.key).clone();
         match self {
             Self::KeySlot if key.concurrency_limit > 0 => key.concurrency_limit += 1,
+            Self::OwnerSlot if key.owner.max_concurrency > 0 => key.owner.max_concurrency += 1,
             Self::KeyMoney => key.cost_limits.clear(),
             Self::KeyRate => {
                 key.rpm_limit = 0;
@@ -101,10 +142,45 @@ impl Sabotage {
     }
 
     pub fn ended_as(self, mut ended: LeaseEnded) -> LeaseEnded {
-        if let Some(report) = ended.report.as_mut().filter(|_| self == Self::StatedLimit) {
-            (report.judgement.until, report.judgement.retry_after_ms) = (None, None);
+        let Some(report) = ended.report.as_mut() else { return ended };
+        match self {
+            Self::StatedLimit => (report.judgement.until, report.judgement.retry_after_ms) = (None, None),
+            Self::VendorWindow => report.windows.clear(),
+            Self::Rest if rests_after(report.judgement.verdict) => report.judgement.verdict = Verdict::Cut,
+            _ => {}
         }
         ended
+    }
+
+    /// What the scheduler is told instead of a question.
+    pub fn route_as(self, mut request: Box<RouteRequest>) -> Box<RouteRequest> {
+        match self {
+            Self::Session => request.session = None,
+            Self::Tried => request.excluded.clear(),
+            _ => {}
+        }
+        request
+    }
+
+    /// What the ledger is told instead of a hold's end.
+    pub fn hold_as(self, ended: &HoldEnded) -> HoldEnded {
+        let mut told = *ended;
+        if let (Self::Charge, Resolution::Settle { charge, .. }) = (self, &mut told.resolution) {
+            charge.0 += 1;
+        }
+        told
+    }
+
+    /// What the usage actor is told instead of a settled record.
+    pub fn record_as(self, mut recorded: Recorded) -> Recorded {
+        if self == Self::JournalPosition {
+            recorded.safe = recorded.end.clone();
+        }
+        recorded
+    }
+
+    pub fn loses_view(self, dice: &mut Dice) -> bool {
+        self == Self::LostView && dice.chance(20)
     }
 
     /// Loses part of what guards say. True = nothing is left.

@@ -66,7 +66,10 @@ impl World {
             None => of(Verdict::AuthExpired),
             Some(Weather::Fine) => of(Verdict::Ok),
             Some(Weather::Limited(until)) => {
-                Judgement { scope: limit_scope, until: Some(until), ..of(Verdict::RateLimited) }
+                // An adapter keeps only moments that lie ahead.
+                let until = until.plus(self.plan.faults.vendor_ahead_ms);
+                let until = (until > self.now).then_some(until);
+                Judgement { scope: limit_scope, until, ..of(Verdict::RateLimited) }
             }
             Some(Weather::Paused(ms)) => {
                 Judgement { scope: family, retry_after_ms: Some(ms), ..of(Verdict::RateLimited) }
@@ -91,14 +94,14 @@ impl World {
 
     /// What the vendor says about its own windows on an answer.
     fn windows(&mut self) -> Vec<WindowSnapshot> {
-        let now = self.now;
+        let (now, ahead) = (self.now, self.plan.faults.vendor_ahead_ms);
         let window = |dice: &mut super::dice::Dice| WindowSnapshot {
             kind: WindowKind::FiveHour,
             scope: Scope::All,
             used_ppm: dice.pick(&[100_000, 600_000, 980_000, 1_010_000]),
             status: Some(WindowStatus::Allowed),
             surpassed: false,
-            resets_at: Some(now.plus(dice.pick(&[9 * SECOND, HOUR]))),
+            resets_at: Some(now.plus(dice.pick(&[9 * SECOND, HOUR]) + ahead)),
             length_ms: 5 * HOUR,
             observed_at: now,
         };

@@ -117,6 +117,9 @@ impl World {
         for (at, account, schedulable) in faults.paused {
             self.at(at, Event::SetSchedulable(account, schedulable));
         }
+        for (at, ms) in faults.stalls {
+            self.at(at, Event::Stall(ms));
+        }
         for n in 0..self.clients.len() {
             self.begin_client(n);
         }
@@ -165,8 +168,18 @@ impl World {
             Event::Revoke(account) => self.vendor.revoke(account),
             Event::Reauthorise(account) => self.reauthorise(account),
             Event::SetSchedulable(account, on) => self.set_schedulable(account, on),
+            Event::Stall(ms) => self.stall(ms),
             Event::Check => self.look_around(),
         }
+    }
+
+    /// Time passes and nothing happens; then everything that was due happens late.
+    fn stall(&mut self, ms: i64) {
+        self.now = self.now.plus(ms);
+        self.trace.saw("stalled");
+        self.trace.note(self.now, format_args!("the process stood still for {ms} ms"));
+        self.oracle.stalled(self.now);
+        self.quiet_since = None;
     }
 
     fn deliver(&mut self, who: Who) {

@@ -170,6 +170,22 @@ fn a_switch_to_a_healthy_account_is_free_and_any_other_draws_from_the_budget() {
 }
 
 #[test]
+fn a_free_switch_that_no_account_takes_pays_for_no_other() {
+    let mut world = World::new([
+        view(1, |_, _| ()),
+        view(2, |s, _| s.priority = 60),
+        view(3, |s, v| (s.max_concurrency, v.last_attempt_ok) = (0, false)),
+    ]);
+    world.stubborn = vec![AccountId(2)];
+    for n in 0..3 {
+        assert_eq!(world.chosen(second(n, &[1])), 3, "the budget allows three");
+    }
+    for n in 3..8 {
+        assert_eq!(world.refusal(second(n, &[1])).reason, RefusalReason::RetryBudget);
+    }
+}
+
+#[test]
 fn an_account_without_an_actor_is_passed_over_until_its_next_view() {
     let mut world = World::new([view(1, |s, _| s.priority = 60), view(2, |_, _| ())]);
     world.down = vec![AccountId(1)];

@@ -7,12 +7,17 @@ use actors::account::view::AccountView;
 use actors::domain::account::AccountSpec;
 use actors::domain::credential::Credential;
 use actors::domain::id::{AccountId, AttemptId, LeaseId};
-use actors::domain::time::{DAY, HOUR, MINUTE, Timestamp};
+use actors::domain::route::RouteRequest;
+use actors::domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use actors::domain::verdict::{AttemptReport, Verdict};
 use actors::domain::window::Scope;
 use actors::guard::LeaseEnded;
 
 use super::{CALM_MS, Oracle};
+use crate::sabotage::rests_after;
+
+/// No ramp is shorter: five seconds less the jitter.
+const SHORTEST_REST_MS: i64 = 4 * SECOND;
 
 /// One grant, with what it counts in the account's windows.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub struct AccountBook {
     tpm: i64,
     budget: i64,
     reset_minute: i64,
+    /// Highest group priority, own priority.
+    pub tier: (i32, i32),
     /// Live leases; true = a probe.
     live: BTreeMap<LeaseId, bool>,
     /// When the account last had no free slot to give.
@@ -43,6 +50,10 @@ pub struct AccountBook {
     asks: BTreeMap<AttemptId, Acquire>,
     /// Stated limits: nothing in the scope is called before the moment.
     stated: Vec<(Scope, Timestamp)>,
+    /// Failures after which nothing in the scope is called for a while when others can serve: since when, until when.
+    rests: Vec<(Scope, Timestamp, Timestamp)>,
+    /// The vendor's five hours as last observed: when it was, when that was heard, and until when they are used up.
+    window: (Timestamp, Timestamp, Timestamp),
     version: i64,
 }
 
@@ -54,12 +65,15 @@ impl AccountBook {
             tpm: i64::try_from(spec.tpm_limit).unwrap(),
             budget: spec.daily_budget.0,
             reset_minute: i64::from(spec.budget_reset_minute),
+            tier: (spec.groups.iter().map(|m| m.priority).max().unwrap_or(-1), spec.priority),
             live: BTreeMap::new(),
             full_at: Timestamp(0),
             heard_at: Timestamp(0),
             grants: VecDeque::new(),
             asks: BTreeMap::new(),
             stated: Vec::new(),
+            rests: Vec::new(),
+            window: (Timestamp(0), Timestamp(0), Timestamp(0)),
             version: 0,
         }
     }
@@ -151,6 +165,33 @@ impl AccountBook {
             _ => None,
         };
         self.stated.extend(until.map(|until| (judgement.scope.clone(), until)));
+        if judgement.verdict == Verdict::Ok {
+            self.rests.iter_mut().for_each(|(_, _, until)| *until = now);
+        }
+        // A failure that began before the last one was heard teaches nothing new.
+        let news = self.rests.last().is_none_or(|(_, since, _)| report.started_at >= *since);
+        if news && rests_after(judgement.verdict) {
+            self.rests.push((judgement.scope.clone(), now, now.plus(SHORTEST_REST_MS)));
+        }
+        for seen in &report.windows {
+            let used_up = seen.resets_at.filter(|_| seen.used_ppm >= 1_000_000).unwrap_or(Timestamp(0));
+            if seen.observed_at >= self.window.0 {
+                self.window = (seen.observed_at, now, used_up);
+            }
+        }
+    }
+
+    /// True when the request falls into a rest that everyone has long heard of.
+    pub fn rests(&self, now: Timestamp, request: &RouteRequest) -> bool {
+        let live = |since: &Timestamp, until: &Timestamp| since.plus(CALM_MS) <= now && *until > now;
+        self.rests
+            .iter()
+            .any(|(scope, since, until)| live(since, until) && scope.covers(&request.model, &request.family))
+    }
+
+    /// True when everyone has long heard that the vendor's window is used up.
+    pub fn is_used_up(&self, now: Timestamp) -> bool {
+        self.window.1.plus(CALM_MS) <= now && self.window.2 > now
     }
 }
 

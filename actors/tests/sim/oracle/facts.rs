@@ -27,6 +27,8 @@ pub struct Facts {
     windows: Arc<[WindowSnapshot]>,
     unsupported: Arc<[(Arc<str>, Timestamp)]>,
     slots_used: u32,
+    error_ppm: i64,
+    first_token_ms: i64,
     pub last_attempt_ok: bool,
     /// When it last said something new.
     pub changed_at: Timestamp,
@@ -45,6 +47,8 @@ impl Facts {
             windows: Arc::clone(&view.windows),
             unsupported: Arc::clone(&view.unsupported),
             slots_used: view.slots_used,
+            error_ppm: view.error_ppm,
+            first_token_ms: view.first_token_ms,
             last_attempt_ok: view.last_attempt_ok,
             changed_at: now,
             died_at: Timestamp(0),
@@ -74,12 +78,21 @@ impl Facts {
         (self.alive, self.died_at) = (false, now);
     }
 
+    /// True when the account has not died lately: what it knew is told again.
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        self.alive && self.died_at.plus(REBUILT_MS) <= now
+    }
+
     pub fn is_broken(&self) -> bool {
         self.breaker != Breaker::Closed
     }
 
-    pub fn tier(&self) -> (i32, i32) {
-        (self.spec.groups.iter().map(|m| m.priority).max().unwrap_or(-1), self.spec.priority)
+    /// True when a session has no reason to leave the account: it is neither slow nor failing, nor can it be almost empty.
+    pub fn is_good_home(&self) -> bool {
+        let roomy = self.spec.tpm_limit == 0 && self.spec.daily_budget.0 == 0;
+        let half_used = |w: &WindowSnapshot| w.used_ppm > 900_000;
+        let patient = self.first_token_ms <= 15_000 && self.error_ppm <= 500_000;
+        roomy && patient && !self.windows.iter().any(half_used)
     }
 
     /// Rows 1 to 5 and 7: whether the account may serve the request at all.
@@ -150,6 +163,6 @@ impl Oracle {
     }
 
     pub fn tier(&self, id: AccountId) -> (i32, i32) {
-        self.facts.get(&id).map_or((i32::MIN, i32::MIN), Facts::tier)
+        self.accounts.get(&id).map_or((i32::MIN, i32::MIN), |book| book.tier)
     }
 }

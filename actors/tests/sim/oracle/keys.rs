@@ -92,6 +92,8 @@ pub struct KeyBook {
     pub slots: SlotBook,
     windows: Vec<(RateWindow, VecDeque<Counted>)>,
     pub money: MoneyBook,
+    /// When the ledger last said something about the key: those who wait for it are asked about one after the other.
+    answered_at: Timestamp,
 }
 
 impl KeyBook {
@@ -100,6 +102,7 @@ impl KeyBook {
             slots: SlotBook::of(key.concurrency_limit, key.rpm_limit),
             windows: key.windows.iter().map(|window| (window.clone(), VecDeque::new())).collect(),
             money: MoneyBook::of(&key.cost_limits),
+            answered_at: Timestamp(0),
         }
     }
 
@@ -170,6 +173,7 @@ impl Oracle {
     pub fn admission(&mut self, now: Timestamp, ask: &Admit, refused: Option<&AdmitRefused>) {
         let (id, user, request) = (ask.key.id, ask.key.owner.id, ask.attempt.request);
         let (Some(key), Some(owner)) = (self.keys.get_mut(&id), self.owners.get_mut(&user)) else { return };
+        key.answered_at = now;
         let no_money = key.money.without_room(now, ask.charge_estimate.0);
         if let Some(refused) = refused {
             let for_money = matches!(refused, AdmitRefused::Limited { reason: RefusalReason::OutOfMoney(_), .. });
@@ -255,7 +259,8 @@ impl Oracle {
 
     /// A slot of the key and of its owner has been free for a while.
     pub fn has_slot(&self, now: Timestamp, key: &KeyPolicy, calm_ms: i64) -> bool {
-        let free = self.keys.get(&key.id).is_some_and(|book| book.slots.has_room(now, calm_ms));
+        let free = self.keys.get(&key.id);
+        let free = free.is_some_and(|book| book.slots.has_room(now, calm_ms) && book.answered_at.plus(calm_ms) <= now);
         free && self.owners.get(&key.owner.id).is_some_and(|book| book.has_room(now, calm_ms))
     }
 }

@@ -83,7 +83,7 @@ impl Oracle {
 
     fn calm_after_deaths(&self, now: Timestamp) -> bool {
         let calm = |died: Option<Timestamp>| died.is_none_or(|at| at.plus(AFTER_DEATH_MS) <= now);
-        calm(self.scheduler_died_at) && calm(self.billing_started_at)
+        calm(self.scheduler_died_at) && calm(self.billing_started_at) && calm(self.stalled_at)
     }
 }
 
@@ -154,13 +154,31 @@ impl World {
         let bound = request.session.is_some() || request.key.binding(request.platform).is_some();
         let tier = oracle.tier(account);
         let better = oracle.able(self.now, &request).find(|id| oracle.tier(*id) > tier);
-        let better = better.filter(|_| !bound && oracle.calm_after_deaths(self.now));
+        // The retry budget may allow the lower one alone.
+        let better = better.filter(|_| !bound && request.attempt.number == 1 && oracle.calm_after_deaths(self.now));
         let facts = oracle.facts.get(&account);
         let last_failed = facts.is_some_and(|f| !f.last_attempt_ok && f.changed_at.plus(CALM_MS) <= self.now);
         self.oracle
             .demand(better.is_none(), || format!("account {account} was chosen over {better:?} of a higher tier"));
         self.oracle.chose_again(self.now, &request, last_failed, &self.plan.settings);
+        self.check_rest(account, &request, bound);
+        let calm = self.oracle.calm_after_deaths(self.now);
+        let home = self.oracle.came_home(self.now, &request, account, &self.plan.settings).filter(|_| calm);
+        self.oracle.demand(home.is_none(), || {
+            format!("request {} left account {home:?} of its session for {account}", acquire.attempt.request.0)
+        });
         self.oracle.acquiring.insert(acquire.attempt, account);
         self.oracle.sessions.extend(request.session.map(|session| (session, self.now)));
+    }
+
+    /// Nobody is sent to an account that rests while another can serve, nor to one whose window is known to be used up.
+    fn check_rest(&mut self, account: AccountId, request: &RouteRequest, bound: bool) {
+        let (now, oracle) = (self.now, &self.oracle);
+        let Some(book) = oracle.accounts.get(&account) else { return };
+        let calm = oracle.calm_after_deaths(now) && oracle.facts.get(&account).is_some_and(|f| f.is_settled(now));
+        let rests = calm && !bound && book.rests(now, request) && oracle.able(now, request).next().is_some();
+        let used_up = calm && book.is_used_up(now);
+        self.oracle.demand(!rests, || format!("account {account} was chosen while it rests"));
+        self.oracle.demand(!used_up, || format!("account {account} was chosen though its window is used up"));
     }
 }

@@ -1,6 +1,6 @@
 //! What goes wrong: upstream weather, ports that are down or slow, actors that panic, tokens that the vendor revokes.
 
-use actors::domain::time::{MINUTE, SECOND, Timestamp};
+use actors::domain::time::{HOUR, MINUTE, SECOND, Timestamp};
 
 use crate::dice::Dice;
 
@@ -106,6 +106,10 @@ pub struct Faults {
     /// A person authorises an account again, or sets it aside and back.
     pub reauthorised: Vec<(Timestamp, i64)>,
     pub paused: Vec<(Timestamp, i64, bool)>,
+    /// The whole process stands still for so many milliseconds, as on a suspended machine.
+    pub stalls: Vec<(Timestamp, i64)>,
+    /// How far the vendor's clock is ahead of ours, in milliseconds.
+    pub vendor_ahead_ms: i64,
     /// Part of the usage events that the sink can never store.
     pub poison_percent: i64,
     /// Longest way of a message to its actor, in milliseconds.
@@ -138,6 +142,11 @@ impl Faults {
         }
         faults.deaths(dice, span, accounts);
         faults.people(dice, span, accounts);
+        for _ in 0..dice.pick(&[0, 0, 0, 1, 2]) {
+            let ms = dice.pick(&[700, 12 * SECOND, 5 * MINUTE]);
+            faults.stalls.push((moment(dice, span), ms));
+        }
+        faults.vendor_ahead_ms = dice.pick(&[0, 0, 0, 10 * MINUTE, -10 * MINUTE, HOUR, -HOUR]);
         faults
     }
 
