@@ -41,6 +41,16 @@ pub struct Take {
     pub amount: i64,
 }
 
+/// What a journal record keeps about the funds of a request, so that a replay books as the running process would have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FundsNote {
+    /// Which buckets the key spends.
+    pub funding: Funding,
+    /// What its hold reserved, in burn order.
+    #[serde(default)]
+    pub reserved: Vec<Take>,
+}
+
 /// How a demand is covered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {

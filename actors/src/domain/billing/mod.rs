@@ -24,7 +24,7 @@ mod refusal;
 
 pub use book::{BookAccount, BookFault, BookLedger, Entry, Issue, Platform, Receipt, Txn, TxnKind};
 pub use bucket::{Bucket, BucketKind, BucketStatus, Funding, Unit};
-pub use burn::{Booking, Demand, Split, Take, book_actual, split};
+pub use burn::{Booking, Demand, FundsNote, Split, Take, book_actual, split};
 pub use cash::{Currency, Minor, NANOS_PER_CENT, ParseMinorError};
 pub use discount::{Discount, DiscountKind, Duration};
 pub use fraction::Fraction;
