@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS buckets (
     item_no BIGINT NOT NULL,
     blocks_wallet BIGINT NOT NULL,
     source_type VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-    source_id VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NULL,
+    source_id VARCHAR(191) CHARACTER SET ascii COLLATE ascii_bin NULL,
     wallet_of BIGINT NULL,
     version BIGINT NOT NULL,
     created_at BIGINT NOT NULL,

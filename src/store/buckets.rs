@@ -172,6 +172,12 @@ pub async fn lock(tx: &mut Tx, id: BucketId) -> Result<BucketRow, StoreError> {
     locked(tx, built(format!("{SELECT}id = ?")).bind(id)).await?.pop().ok_or(StoreError::NotFound)
 }
 
+/// The user's bucket that this source made.
+pub async fn of_source(tx: &mut Tx, user: UserId, kind: &str, id: &str) -> Result<Option<BucketRow>, StoreError> {
+    let query = built(format!("{SELECT}user_id = ? AND source_type = ? AND source_id = ?"));
+    tx.read(query.bind(user).bind(kind).bind(id)).await?.first().map(read).transpose()
+}
+
 /// Locks the user's wallet, made when there is none.
 pub async fn lock_wallet(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<BucketRow, StoreError> {
     let id = wallet(tx, user, now).await?;

@@ -207,6 +207,12 @@ pub async fn lock_same(tx: &mut Tx, key: &str, fingerprint: &str) -> Result<Opti
     }
 }
 
+/// One order, inside a transaction.
+pub async fn by_id(tx: &mut Tx, id: OrderId) -> Result<OrderRow, StoreError> {
+    let rows = tx.read(sql("SELECT * FROM orders WHERE id = ?").bind(id)).await?;
+    rows.first().map_or(Err(StoreError::NotFound), read)
+}
+
 /// Orders of a user that wait for payment.
 pub async fn pending(tx: &mut Tx, user: UserId) -> Result<i64, StoreError> {
     let query =

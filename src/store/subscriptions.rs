@@ -138,6 +138,11 @@ pub async fn lock(tx: &mut Tx, id: SubscriptionId, owner: Option<UserId>) -> Res
     tx.read(query).await?.first().map_or(Err(StoreError::NotFound), read)
 }
 
+/// One subscription inside a transaction, not locked.
+pub async fn read_in(tx: &mut Tx, id: SubscriptionId) -> Result<Option<SubscriptionRow>, StoreError> {
+    tx.read(sql("SELECT * FROM subscriptions WHERE id = ?").bind(id)).await?.first().map(read).transpose()
+}
+
 /// The user's live subscription of a family, locked.
 pub async fn lock_live(tx: &mut Tx, user: UserId, family: &str) -> Result<Option<SubscriptionRow>, StoreError> {
     let query = sql("SELECT * FROM subscriptions WHERE user_id = ? AND live_family = ?").bind(user).bind(family);

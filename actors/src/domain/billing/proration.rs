@@ -41,6 +41,8 @@ pub struct Change {
 /// Every number of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeQuote {
+    /// What becomes of the period.
+    pub mode: UpgradeMode,
     /// Part of the old period that is left.
     pub time: Fraction,
     /// The smaller of the parts of time and quota that are left: a spent quota earns no credit.
@@ -94,6 +96,7 @@ impl Change {
         let discount_minor = discount(charge_minor).clamp(0, charge_minor);
         let net = charge_minor - discount_minor;
         Ok(ChangeQuote {
+            mode: self.mode,
             time,
             credited,
             bought,
