@@ -126,6 +126,7 @@ async fn extend(tx: &mut Tx, site: Site, row: &mut SubscriptionRow, days: u32) -
 async fn revoke(tx: &mut Tx, site: Site, row: &mut SubscriptionRow) -> Result<(), StoreError> {
     row.status = row.status.after(SubEvent::Revoked)?.to;
     (row.ended_at, row.due_at, row.next_order) = (Some(site.now), None, None);
+    (row.paused, row.past_due_since) = (None, None);
     for open in orders::lock_open(tx, row.id).await? {
         order::end(tx, site, open, OrderEvent::Cancelled).await?;
     }

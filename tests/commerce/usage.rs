@@ -16,7 +16,7 @@ use quotalane::store::{Db, usage};
 use crate::servers::each_db;
 use crate::support::{START, adds_up, at, balance, buckets_of, credit, day, user};
 
-fn row(id: u128, user: UserId, charge: i64, funds: Option<FundsNote>) -> RequestRow {
+pub fn row(id: u128, user: UserId, charge: i64, funds: Option<FundsNote>) -> RequestRow {
     let tokens = Tokens { input: 70, output: 30, ..Tokens::default() };
     RequestRow {
         request: RequestId(id),
@@ -55,7 +55,7 @@ fn row(id: u128, user: UserId, charge: i64, funds: Option<FundsNote>) -> Request
     }
 }
 
-fn note(funding: Funding, reserved: &[(BucketId, Unit, i64)]) -> Option<FundsNote> {
+pub fn note(funding: Funding, reserved: &[(BucketId, Unit, i64)]) -> Option<FundsNote> {
     let reserved = reserved.iter().map(|(bucket, unit, amount)| Take { bucket: *bucket, unit: *unit, amount: *amount });
     Some(FundsNote { funding, reserved: reserved.collect() })
 }
