@@ -18,6 +18,7 @@ pub mod admin;
 mod database;
 pub mod journal;
 pub mod key;
+pub mod ledger;
 pub mod migrate;
 pub mod price;
 
@@ -110,6 +111,11 @@ enum Command {
         #[command(subcommand)]
         verb: price::Verb,
     },
+    /// The book of what users have and pay
+    Ledger {
+        #[command(subcommand)]
+        verb: ledger::Verb,
+    },
     /// The usage journal
     Journal {
         #[command(subcommand)]
@@ -171,6 +177,7 @@ fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         Command::Account { verb } => on_actix(account::run(&verb, &files, out)),
         Command::Key { verb } => on_actix(key::run(&verb, &files, out)),
         Command::Price { verb } => on_actix(price::run(&verb, &files, out)),
+        Command::Ledger { verb } => on_actix(ledger::run(&verb, &files, out)),
         Command::Journal { verb } => on_actix(journal::run(&verb, &files, out)),
         Command::Openapi { file } => openapi::run(file.as_ref(), out),
         Command::Secrets { verb } => secrets::run(&verb, out),

@@ -95,6 +95,24 @@ pub(super) async fn discount(
     Ok((row, off))
 }
 
+/// Says what a code takes off; reserves nothing.
+///
+/// # Errors
+/// [`Refusal::DiscountInvalid`] for every reason alike.
+pub async fn validate(
+    db: &Db,
+    site: Site,
+    code: String,
+    asked: (OrderKind, PlanId, UserId),
+    base: Minor,
+) -> Result<i64, StoreError> {
+    db.change(move |tx| {
+        let code = code.clone();
+        Box::pin(async move { Ok(discount(tx, &code, asked, base, site.now).await?.1) })
+    })
+    .await
+}
+
 /// Stores a priced order with the use of its code.
 pub(super) async fn store(
     tx: &mut Tx,

@@ -103,6 +103,20 @@ async fn transfer_in(tx: &mut Tx, site: Site, what: &Transfer) -> Result<Posted,
     ledger::post(tx, &posting, site.now).await
 }
 
+/// Says how far a wallet may go below zero at admission.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_overdraft(db: &Db, site: Site, user: UserId, limit: Nanos) -> Result<(), StoreError> {
+    db.change(move |tx| {
+        Box::pin(async move {
+            buckets::lock_wallet(tx, user, site.now).await?;
+            buckets::set_overdraft(tx, user, limit.0, site.now).await
+        })
+    })
+    .await
+}
+
 /// A gift: a bucket of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gift {

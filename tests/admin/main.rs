@@ -12,6 +12,7 @@ mod roles;
 mod access;
 mod accounts;
 mod keys;
+mod money;
 mod oauth;
 mod operations;
 mod settings;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_http::Method;
-use actix_http::header::{AUTHORIZATION, HeaderValue};
+use actix_http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actors::domain::id::{AccountId, UserId};
 use bytes::Bytes;
 use quotalane::app::Application;
@@ -134,9 +134,26 @@ impl TestApp {
         self.call(method, url, session, body).await
     }
 
+    /// Posts with an idempotency key.
+    pub async fn post_once(&self, path: &str, session: &str, key: &str, body: Value) -> Answer {
+        let url = format!("http://{}/api/v1{path}", self.app.addr);
+        let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap());
+        self.call_with("POST", url, session, Some(body), vec![key]).await
+    }
+
     /// Calls any address.
     pub async fn call(&self, method: &str, url: String, session: &str, body: Option<Value>) -> Answer {
-        let mut headers = Vec::new();
+        self.call_with(method, url, session, body, Vec::new()).await
+    }
+
+    async fn call_with(
+        &self,
+        method: &str,
+        url: String,
+        session: &str,
+        body: Option<Value>,
+        mut headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Answer {
         if !session.is_empty() {
             headers.push((AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {session}")).unwrap()));
         }

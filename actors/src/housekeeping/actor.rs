@@ -45,6 +45,7 @@ impl HousekeepingActor {
         match job {
             Job::Sweep => chores.sweep(self.deps.settings.load_full()),
             Job::KeepDecisions => keep_decisions((self.deps.take_kept)(), chores),
+            Job::Money => chores.turn_money(self.deps.settings.load_full()),
             Job::Heartbeat => Box::pin(async move { chores.heartbeat().await.map(|()| 1) }),
         }
     }

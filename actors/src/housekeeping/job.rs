@@ -12,19 +12,22 @@ pub enum Job {
     Sweep,
     /// Stores decision records worth keeping.
     KeepDecisions,
+    /// Renews subscriptions, ends orders and quota whose time is over.
+    Money,
     /// Beats this instance's heart.
     Heartbeat,
 }
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 3] = [Self::Sweep, Self::KeepDecisions, Self::Heartbeat];
+    pub const ALL: [Self; 4] = [Self::Sweep, Self::KeepDecisions, Self::Money, Self::Heartbeat];
 
     /// The name in metrics and the management API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::KeepDecisions => "keep_decisions",
+            Self::Money => "money",
             Self::Heartbeat => "heartbeat",
         }
     }
@@ -33,6 +36,7 @@ impl Job {
     pub const fn interval(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(3_600),
+            Self::Money => Duration::from_secs(60),
             Self::KeepDecisions | Self::Heartbeat => Duration::from_secs(10),
         }
     }

@@ -29,6 +29,8 @@ pub mod request_logs;
 pub mod scheduler;
 pub mod usage_stats;
 
+pub mod money;
+
 pub mod audit_logs;
 pub mod configs;
 pub mod prices;
@@ -88,6 +90,7 @@ fn routes(config: &mut ServiceConfig<'_>) {
         .service(api_keys::rotate_key)
         .service(key_limits::key_limits)
         .configure(account_routes)
+        .configure(money::routes)
         .configure(other_routes);
 }
 

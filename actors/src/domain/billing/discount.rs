@@ -65,10 +65,10 @@ pub struct Discount {
     #[serde(default)]
     pub first_purchase_only: bool,
     /// From.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
     /// Until.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Uses in all; 0 = any number.
     #[serde(default)]
