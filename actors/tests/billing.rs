@@ -359,10 +359,17 @@ proptest! {
                 Call::Release(n) => { let _ = funds.release(id(n)); false }
                 Call::Expire => { now = now.plus(2 * MINUTE); funds.expire(now); false }
                 Call::Reload => {
-                    let stored = funds.buckets().iter().map(|b| Bucket { held: 0, ..b.clone() }).collect();
+                    // SQL knows of everything up to the last batch, and of no request hold.
+                    let stored: Vec<Bucket> = funds.buckets().iter()
+                        .map(|b| Bucket { held: 0, used: b.used - funds.pending(b.id), ..b.clone() })
+                        .collect();
                     let before = funds.buckets().to_vec();
-                    funds.reload(stored);
+                    funds.reload(stored, &[]);
                     prop_assert_eq!(funds.buckets(), &before[..]);
+                    let all = funds.buckets().iter().map(|b| Bucket { held: 0, ..b.clone() }).collect();
+                    funds.reload(all, &(0..12).map(id).collect::<Vec<_>>());
+                    prop_assert_eq!(funds.buckets(), &before[..]);
+                    prop_assert!(before.iter().all(|b| funds.pending(b.id) == 0));
                     false
                 }
             };

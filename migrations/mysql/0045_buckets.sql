@@ -24,5 +24,6 @@ CREATE TABLE IF NOT EXISTS buckets (
     UNIQUE KEY uq_buckets_wallet_of (wallet_of),
     KEY ix_buckets_user_id_status (user_id, status),
     KEY ix_buckets_status_expires_at (status, expires_at),
-    KEY ix_buckets_subscription_id (subscription_id)
+    KEY ix_buckets_subscription_id (subscription_id),
+    KEY ix_buckets_updated_at (updated_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

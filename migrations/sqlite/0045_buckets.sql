@@ -26,3 +26,4 @@ CREATE TABLE IF NOT EXISTS buckets (
 CREATE INDEX IF NOT EXISTS ix_buckets_user_id_status ON buckets (user_id, status);
 CREATE INDEX IF NOT EXISTS ix_buckets_status_expires_at ON buckets (status, expires_at);
 CREATE INDEX IF NOT EXISTS ix_buckets_subscription_id ON buckets (subscription_id);
+CREATE INDEX IF NOT EXISTS ix_buckets_updated_at ON buckets (updated_at);

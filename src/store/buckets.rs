@@ -282,6 +282,16 @@ pub async fn spendable(db: &Db, users: &[UserId]) -> Result<Vec<BucketRow>, Stor
     db.read(query.push(" ORDER BY id")).await?.iter().map(read).collect()
 }
 
+/// Users whose buckets changed at or after a moment, and the newest change: where to look from next time. Changes of the same
+/// millisecond come twice rather than never.
+pub async fn changed(db: &Db, since: Timestamp) -> Result<(Vec<UserId>, Timestamp), StoreError> {
+    let query = sql("SELECT user_id, MAX(updated_at) AS changed_at FROM buckets WHERE updated_at >= ? GROUP BY user_id");
+    let rows = db.read(query.bind(since)).await?;
+    let users = rows.iter().map(|row| row.int("user_id").map(UserId)).collect::<Result<_, _>>()?;
+    let times = rows.iter().map(|row| row.time("changed_at")).collect::<Result<Vec<_>, _>>()?;
+    Ok((users, times.into_iter().max().unwrap_or(since)))
+}
+
 /// Buckets whose time was over before `before`, oldest first.
 pub async fn over(db: &Db, before: Timestamp, limit: i64) -> Result<Vec<BucketId>, StoreError> {
     let query = sql("SELECT id FROM buckets WHERE status IN ('active', 'scheduled') AND expires_at <= ? \

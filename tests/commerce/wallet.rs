@@ -95,6 +95,9 @@ async fn a_gift_is_a_bucket_that_ends_in_breakage() {
         assert_eq!(other, StoreError::Refused(Refusal::IdempotencyConflict));
         give(db, day(0), gift(Unit::Tokens, 1_000)).await.unwrap();
         assert_eq!(buckets::spendable(db, &[ada]).await.unwrap().len(), 2);
+        let (users, newest) = buckets::changed(db, START).await.unwrap();
+        assert_eq!((users, newest), (vec![ada], START));
+        assert!(buckets::changed(db, START.plus(1)).await.unwrap().0.is_empty());
         // Requests that were admitted before the end are booked for a while; then the rest is gone.
         assert_eq!(clockwork::tick(db, at(START.plus(2 * MINUTE))).await.unwrap(), 0);
         assert_eq!(clockwork::tick(db, at(START.plus(12 * MINUTE))).await.unwrap(), 2);

@@ -3,6 +3,7 @@
 //! Lock order everywhere that money moves: orders and subscriptions, then buckets by id, then ledger accounts by id.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::Vacant;
 
 use actors::domain::billing::{BookAccount, BookLedger, Entry, Refusal, Txn, TxnKind};
 use actors::domain::id::UserId;
@@ -135,10 +136,8 @@ async fn lock_all(tx: &mut Tx, txn: &Txn) -> Result<BTreeMap<String, Locked>, St
         ids.insert(row.text("code")?, row.int("id")?);
     }
     for entry in txn.entries() {
-        let code = entry.account.to_string();
-        if !ids.contains_key(&code) {
-            let id = create(tx, txn.ledger(), &entry.account).await.map_err(taken_meanwhile)?;
-            ids.insert(code, id);
+        if let Vacant(place) = ids.entry(entry.account.to_string()) {
+            place.insert(create(tx, txn.ledger(), &entry.account).await.map_err(taken_meanwhile)?);
         }
     }
     let lock = built("SELECT id, code, balance FROM ledger_accounts WHERE id IN ".to_owned());

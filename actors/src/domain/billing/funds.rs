@@ -1,7 +1,7 @@
 //! The holds of one user on the user's buckets: reserve before, settle after, each resolved once (`billing.md` §5).
 //!
-//! A plain state machine; whoever owns it gives the time. `used` grows by what is settled here and not yet in SQL: the owner
-//! replaces the buckets with stored ones after each batch ([`Funds::reload`]).
+//! A plain state machine; whoever owns it gives the time. What is settled here and not yet in SQL counts as used; the owner
+//! takes over stored buckets after each batch ([`Funds::reload`], ADR 0018).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,6 +58,8 @@ struct Held {
 pub struct Funds {
     buckets: Vec<Bucket>,
     holds: BTreeMap<RequestId, Held>,
+    /// Settled here and not stored yet.
+    pending: BTreeMap<RequestId, Vec<Take>>,
     done: HashMap<RequestId, HoldOutcome>,
     /// Terms of holds that the reaper gave back, for a settlement that comes late.
     expired: HashMap<RequestId, Held>,
@@ -85,11 +87,27 @@ impl Funds {
         self.late
     }
 
-    /// Takes over stored buckets. `stored` holds must be those kept in SQL; the open ones here are added again.
-    pub fn reload(&mut self, stored: Vec<Bucket>) {
+    /// Takes over stored buckets, in which these requests are booked. Holds that are open here, and what was settled here and
+    /// is not stored yet, are added again.
+    pub fn reload(&mut self, stored: Vec<Bucket>, booked: &[RequestId]) {
+        booked.iter().for_each(|id| drop(self.pending.remove(id)));
         self.buckets = stored;
-        let takes: Vec<Take> = self.holds.values().flat_map(|held| held.takes.clone()).collect();
-        takes.iter().for_each(|take| self.reserve(take, 1));
+        let held: Vec<Take> = self.holds.values().flat_map(|held| held.takes.clone()).collect();
+        held.iter().for_each(|take| self.reserve(take, 1));
+        let used: Vec<Take> = self.pending.values().flatten().copied().collect();
+        used.iter().for_each(|take| self.spend(take));
+    }
+
+    /// Settled here and not stored yet, of one bucket.
+    pub fn pending(&self, bucket: BucketId) -> i64 {
+        let of = self.pending.values().flatten().filter(|take| take.bucket == bucket);
+        of.fold(0, |sum, take| sum.saturating_add(take.amount))
+    }
+
+    fn spend(&mut self, take: &Take) {
+        if let Some(bucket) = self.buckets.iter_mut().find(|bucket| bucket.id == take.bucket) {
+            bucket.used = bucket.used.saturating_add(take.amount);
+        }
     }
 
     /// Forgets how holds ended; their ids must not come again.
@@ -187,11 +205,8 @@ impl Funds {
         held.takes.iter().for_each(|take| self.reserve(take, -1));
         let demand = Demand { model: &held.model, nanos, tokens, at: now };
         let booking = book_actual(&self.buckets, &held.takes, held.funding, &demand);
-        for take in &booking.takes {
-            if let Some(bucket) = self.buckets.iter_mut().find(|bucket| bucket.id == take.bucket) {
-                bucket.used = bucket.used.saturating_add(take.amount);
-            }
-        }
+        booking.takes.iter().for_each(|take| self.spend(take));
+        self.pending.insert(id, booking.takes.clone());
         let outcome = HoldOutcome::Settled(booking);
         self.done.insert(id, outcome.clone());
         Ok(Settled { outcome, first: true })
