@@ -285,7 +285,8 @@ pub async fn spendable(db: &Db, users: &[UserId]) -> Result<Vec<BucketRow>, Stor
 /// Users whose buckets changed at or after a moment, and the newest change: where to look from next time. Changes of the same
 /// millisecond come twice rather than never.
 pub async fn changed(db: &Db, since: Timestamp) -> Result<(Vec<UserId>, Timestamp), StoreError> {
-    let query = sql("SELECT user_id, MAX(updated_at) AS changed_at FROM buckets WHERE updated_at >= ? GROUP BY user_id");
+    let query =
+        sql("SELECT user_id, MAX(updated_at) AS changed_at FROM buckets WHERE updated_at >= ? GROUP BY user_id");
     let rows = db.read(query.bind(since)).await?;
     let users = rows.iter().map(|row| row.int("user_id").map(UserId)).collect::<Result<_, _>>()?;
     let times = rows.iter().map(|row| row.time("changed_at")).collect::<Result<Vec<_>, _>>()?;

@@ -9,6 +9,7 @@ mod support;
 
 mod change;
 mod codes;
+mod crash;
 mod dunning;
 mod races;
 mod subscriptions;

@@ -50,8 +50,8 @@ impl TestDb {
     }
 
     /// Runs a statement past the product, as somebody with access to the database could.
-    pub async fn statement(&self, text: &'static str) {
-        let url = self.url.clone();
+    pub async fn statement(&self, text: impl Into<String>) {
+        let (url, text) = (self.url.clone(), AssertSqlSafe(text.into()));
         let run = async move {
             if url.starts_with("sqlite") {
                 let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
