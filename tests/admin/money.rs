@@ -174,3 +174,18 @@ fn administrators_give_pause_and_take_back_and_all_of_it_is_audited() {
         assert_eq!(app.get("/ledger/verify", &owner).await.data()["discrepancies"], json!([]));
     });
 }
+
+#[test]
+fn guessing_codes_is_shut_out_like_guessing_passwords() {
+    with_app(&[], |app| async move {
+        let owner = app.owner().await;
+        let (_, eve) = app.session("eve", Role::User).await;
+        let basic = app.post("/plans", &owner, plan("basic", 1, 1_000)).await.data();
+        let mut answers = Vec::new();
+        for n in 0..8 {
+            let body = json!({"code": format!("GUESS{n}"), "plan_id": basic["id"]});
+            answers.push(app.post("/discount-codes/validate", &eve, body).await.failure().1);
+        }
+        assert_eq!((answers[0].as_str(), answers[7].as_str()), ("DISCOUNT_INVALID", "TOO_MANY_ATTEMPTS"));
+    });
+}

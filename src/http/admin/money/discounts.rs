@@ -7,7 +7,7 @@ use actors::domain::id::PlanId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Price, site};
+use super::{Price, guarded, site};
 use crate::commerce::order;
 use crate::http::admin::AdminState;
 use crate::http::envelope::{Data, Envelope};
@@ -147,7 +147,8 @@ pub async fn validate_code(
     let plan = plans::get(&state.db, PlanId(body.0.plan_id)).await?.ok_or_else(|| ApiError::not_found("plan"))?;
     let asked = (OrderKind::SubscriptionNew, plan.id, session.user.id);
     let base = plan.terms.price();
-    let off = order::validate(&state.db, site(&state), body.0.code, asked, base).await?;
+    let call = order::validate(&state.db, site(&state), body.0.code, asked, base);
+    let off = guarded(&session, &state, true, call).await?;
     let price = |amount| actors::domain::billing::Minor::new(amount, base.currency).into();
     Ok(Data::ok(ValidView { discount: price(off), pay: price(base.amount - off) }))
 }

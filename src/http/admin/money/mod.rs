@@ -14,7 +14,7 @@ pub mod subscriptions;
 use actix_web::FromRequest;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actors::domain::billing::{Currency, Minor};
+use actors::domain::billing::{Currency, Minor, Refusal};
 use actors::domain::id::UserId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,7 @@ use crate::commerce::Site;
 use crate::http::envelope::Stretch;
 use crate::http::error::{ApiError, Reason};
 use crate::http::extract::{Cursor, Session};
+use crate::store::StoreError;
 use crate::store::users::{self, Role};
 
 /// Every route of money.
@@ -132,6 +133,25 @@ impl IdempotencyKey {
             Err(ApiError::invalid("idempotency-key", "must be 1 to 100 visible ASCII characters"))
         }
     }
+}
+
+/// Runs a call that tells whether a discount code is good. Whoever tries many wrong ones is slowed down and shut out as one who
+/// guesses passwords (`access.md` §5).
+async fn guarded<R, T>(
+    session: &Session<R>,
+    state: &AdminState,
+    has_code: bool,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, ApiError> {
+    let (name, ip) = (format!("#code:{}", session.user.id), session.client.ip);
+    if has_code {
+        state.logins.admit(state, &name, ip).await?;
+    }
+    let result = call.await;
+    if has_code && matches!(result, Err(StoreError::Refused(Refusal::DiscountInvalid))) {
+        state.logins.failed(&name, ip).await;
+    }
+    Ok(result?)
 }
 
 /// Where and when the rules apply.

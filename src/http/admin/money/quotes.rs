@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::orders::OrderView;
 use super::subscriptions::{SubscriptionView, done};
-use super::{IdempotencyKey, Price, changeable, site};
+use super::{IdempotencyKey, Price, changeable, guarded, site};
 use crate::commerce::change::{self, Offer, Quote};
 use crate::commerce::subscription::Act;
 use crate::http::admin::AdminState;
@@ -78,7 +78,9 @@ pub async fn quote_change(
 ) -> Result<Data<QuoteView>, ApiError> {
     let row = owned(&session, &state, body.0.subscription_id).await?;
     let plan = PlanId(body.0.plan_id);
-    let offer = change::quote(&state.db, site(&state), row.id, Some(row.user), plan, body.0.discount_code).await?;
+    let has_code = body.0.discount_code.is_some();
+    let call = change::quote(&state.db, site(&state), row.id, Some(row.user), plan, body.0.discount_code);
+    let offer = guarded(&session, &state, has_code, call).await?;
     let Offer::Now(quote) = offer else { return Ok(Data::ok(QuoteView { begins: "period_end", quote: None })) };
     let price = |amount| Minor::new(amount, row.currency).into();
     let numbers = Numbers {

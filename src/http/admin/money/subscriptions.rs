@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::orders::OrderView;
-use super::{IdempotencyKey, Price, changeable, cut, seen, site, stretch};
+use super::{IdempotencyKey, Price, changeable, cut, guarded, seen, site, stretch};
 use crate::commerce::order;
 use crate::commerce::subscription::{self, Act};
 use crate::http::admin::AdminState;
@@ -110,8 +110,9 @@ pub async fn order_subscription(
     let idem = key.order(user, &json!(["subscribe", body.0]))?;
     let changed = json!({ "plan_id": [null, plan], "discount_code": [null, body.0.discount_code] });
     let db = state.db.audited(session.entry(&state, "subscription_ordered", "order", None, changed));
-    let ordered = order::subscribe(&db, site(&state), user, plan, body.0.discount_code, idem).await;
-    Ok(Data::created(ordered?.into()))
+    let (code, has_code) = (body.0.discount_code.clone(), body.0.discount_code.is_some());
+    let call = order::subscribe(&db, site(&state), user, plan, code, idem);
+    Ok(Data::created(guarded(&session, &state, has_code, call).await?.into()))
 }
 
 /// Which subscriptions.
