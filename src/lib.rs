@@ -12,6 +12,7 @@ pub mod mock;
 pub mod observe;
 pub mod upstream;
 
+pub mod commerce;
 pub mod onboarding;
 pub mod relay;
 

@@ -194,6 +194,9 @@ pub trait Chores: Send + Sync {
     /// Stores decision records worth keeping, as JSON lines with their request ids.
     fn keep_decisions(&self, records: Vec<(String, String)>) -> PortFuture<Result<(), PortError>>;
 
+    /// Does what time does to money: renewals, orders that run out, quota that ends. Returns how many things were done.
+    fn turn_money(&self, settings: Arc<Settings>) -> PortFuture<Result<u64, PortError>>;
+
     /// Beats this instance's heart, so that a second embedded instance refuses to start.
     fn heartbeat(&self) -> PortFuture<Result<(), PortError>>;
 }

@@ -34,6 +34,7 @@ use actors::system::{Engine, EngineConfig, EngineThread, Ports};
 use prometheus::Registry;
 use secrecy::ExposeSecret;
 
+use crate::commerce::{Site, clockwork};
 use crate::config::Config;
 use crate::http::extract::spill::Spill;
 use crate::http::probes::Exporter;
@@ -43,8 +44,8 @@ use crate::identity::reseal::Reseal;
 use crate::observe::lifecycle::{Lifecycle, Phase};
 use crate::observe::{Metrics, access};
 use crate::relay::{RelayParts, RelayShared};
-use crate::store::ports::{SqlAccounts, SqlChores};
-use crate::store::{StoreError, instances::ClaimError};
+use crate::store::ports::{SqlAccounts, SqlChores, TurnMoney};
+use crate::store::{Db, StoreError, instances::ClaimError};
 use crate::transport::{EgressRules, EgressThread};
 use follow::Follower;
 use publish::Publisher;
@@ -309,7 +310,16 @@ fn ports(
             instance: Arc::clone(&storage.instance),
             started_at: clock.now(),
             mode: if storage::is_embedded(config) { "embedded" } else { "fleet" },
+            turn_money: turn_money(storage.db.clone(), clock.clone()),
             clock,
         }),
     }
+}
+
+/// The clock of money. Every instance runs it: each step is done once, whoever comes first.
+fn turn_money(db: Db, clock: Clock) -> TurnMoney {
+    Arc::new(move |settings| {
+        let (db, site) = (db.clone(), Site { zone: settings.timezone.0, now: clock.now() });
+        Box::pin(async move { Ok(clockwork::tick(&db, site).await?) })
+    })
 }

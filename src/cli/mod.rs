@@ -19,6 +19,7 @@ mod database;
 pub mod import;
 pub mod journal;
 pub mod key;
+pub mod ledger;
 pub mod migrate;
 pub mod price;
 
@@ -116,6 +117,11 @@ enum Command {
         #[command(subcommand)]
         verb: price::Verb,
     },
+    /// The book of what users have and pay
+    Ledger {
+        #[command(subcommand)]
+        verb: ledger::Verb,
+    },
     /// The usage journal
     Journal {
         #[command(subcommand)]
@@ -178,6 +184,7 @@ fn dispatch(arguments: Arguments, out: Output) -> Result<(), Failure> {
         Command::Key { verb } => on_actix(key::run(&verb, &files, out)),
         Command::Import { verb } => on_actix(import::run(&verb, &files, out)),
         Command::Price { verb } => on_actix(price::run(&verb, &files, out)),
+        Command::Ledger { verb } => on_actix(ledger::run(&verb, &files, out)),
         Command::Journal { verb } => on_actix(journal::run(&verb, &files, out)),
         Command::Openapi { file } => openapi::run(file.as_ref(), out),
         Command::Secrets { verb } => secrets::run(&verb, &files, out),

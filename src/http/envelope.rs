@@ -71,6 +71,13 @@ impl<T: Serialize> Data<T> {
     }
 }
 
+impl<T> Data<T> {
+    /// The answer, to go into another one.
+    pub fn into_body(self) -> T {
+        self.body
+    }
+}
+
 impl<T: Serialize> Data<Page<T>> {
     /// A page; the total is in a header too.
     pub fn page(page: Page<T>) -> Self {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
+use actors::domain::billing::Refusal;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -45,6 +46,8 @@ reasons! {
     InvalidAmount = "INVALID_AMOUNT", 400;
     /// Not an invite code that can be used.
     InviteCodeInvalid = "INVITE_CODE_INVALID", 400;
+    /// The route must be told what makes two calls the same.
+    IdempotencyKeyMissing = "IDEMPOTENCY_KEY_MISSING", 400;
     /// No session.
     Unauthenticated = "UNAUTHENTICATED", 401;
     /// Name and password do not belong together.
@@ -53,6 +56,8 @@ reasons! {
     TokenExpired = "TOKEN_EXPIRED", 401;
     /// The password was right; a code of the second factor is missing.
     SecondFactorRequired = "SECOND_FACTOR_REQUIRED", 401;
+    /// The wallet does not hold that much.
+    InsufficientFunds = "INSUFFICIENT_FUNDS", 402;
     /// The role does not suffice.
     PermissionDenied = "PERMISSION_DENIED", 403;
     /// The password is wanted again.
@@ -81,12 +86,32 @@ reasons! {
     IllegalTransition = "ILLEGAL_TRANSITION", 409;
     /// Something still refers to it.
     InUse = "IN_USE", 409;
+    /// What was quoted no longer holds.
+    QuoteStale = "QUOTE_STALE", 409;
+    /// There is a live subscription of the family.
+    AlreadySubscribed = "ALREADY_SUBSCRIBED", 409;
     /// The environment locks the setting.
     SettingLocked = "SETTING_LOCKED", 409;
     /// The body is too large.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413;
     /// The address must not be called.
     UnsafeUrl = "UNSAFE_URL", 422;
+    /// The key came with another body before.
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", 422;
+    /// Prices of two currencies do not compare.
+    CurrencyMismatch = "CURRENCY_MISMATCH", 422;
+    /// What is left over cannot become credit.
+    SurplusNotCreditable = "SURPLUS_NOT_CREDITABLE", 422;
+    /// The code does not exist, is over, used up or not for this.
+    DiscountInvalid = "DISCOUNT_INVALID", 422;
+    /// More was to be given back than was paid.
+    RefundExceedsPaid = "REFUND_EXCEEDS_PAID", 422;
+    /// The plan is not for sale.
+    PlanNotSellable = "PLAN_NOT_SELLABLE", 422;
+    /// The wallet cannot pay in this currency.
+    NotPayableFromWallet = "NOT_PAYABLE_FROM_WALLET", 422;
+    /// Three orders wait for payment already.
+    TooManyPending = "TOO_MANY_PENDING", 429;
     /// Too many tries.
     TooManyAttempts = "TOO_MANY_ATTEMPTS", 429;
     /// Our fault.
@@ -242,8 +267,30 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(what) => Self::new(Reason::AlreadyExists, format!("already exists: {what}")),
             StoreError::VersionConflict => Self::new(Reason::VersionConflict, "the row changed since it was read"),
             StoreError::NotFound => Self::not_found("row"),
+            StoreError::Refused(refusal) => refusal.into(),
             StoreError::Data(_) => Self::internal(&error),
         }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let reason = match refusal {
+            Refusal::InsufficientFunds => Reason::InsufficientFunds,
+            Refusal::IllegalTransition => Reason::IllegalTransition,
+            Refusal::IdempotencyConflict => Reason::IdempotencyKeyReused,
+            Refusal::QuoteStale => Reason::QuoteStale,
+            Refusal::AlreadySubscribed => Reason::AlreadySubscribed,
+            Refusal::PlanNotSellable => Reason::PlanNotSellable,
+            Refusal::CurrencyMismatch => Reason::CurrencyMismatch,
+            Refusal::SurplusNotCreditable => Reason::SurplusNotCreditable,
+            Refusal::DiscountInvalid => Reason::DiscountInvalid,
+            Refusal::NotPayableFromWallet => Reason::NotPayableFromWallet,
+            Refusal::RefundExceedsPaid => Reason::RefundExceedsPaid,
+            Refusal::TooManyPending => Reason::TooManyPending,
+            Refusal::AmountOverflow => Reason::InvalidAmount,
+        };
+        Self::new(reason, refusal.to_string())
     }
 }
 

@@ -86,6 +86,7 @@ fn request_row(found: &Found, now: Timestamp) -> RequestRow {
         eff_ppm: opened.eff_ppm,
         flags: Vec::new(),
         windows: opened.windows.clone(),
+        funds: opened.funds.clone(),
         queue_ms: 0,
         ttfb_ms: None,
         ttft_ms: None,

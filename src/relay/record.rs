@@ -139,6 +139,8 @@ pub fn opened(
         started_at: attempt.started_at,
         stream: request.stream,
         windows,
+        // Keys have no funding yet: what they use is counted, and charged to nobody's funds.
+        funds: None,
     }
 }
 
@@ -245,6 +247,7 @@ pub fn settled(
         eff_ppm: priced.eff_ppm,
         flags,
         windows: settlement.cost_windows(),
+        funds: None,
         queue_ms: settlement.queue_ms,
         ttfb_ms: attempt.ttfb_ms.map(|ms| ms + before_attempt),
         ttft_ms: attempt.ttft_ms.map(|ms| ms + before_attempt),

@@ -1,5 +1,6 @@
 //! What can go wrong in the store, in the classes that callers tell apart.
 
+use actors::domain::billing::{BookFault, Refusal};
 use actors::ports::PortError;
 
 use super::io::IoGone;
@@ -22,6 +23,9 @@ pub enum StoreError {
     /// No such row.
     #[error("not found")]
     NotFound,
+    /// A rule of money says no; nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// What is stored, or was to be stored, does not have the expected form.
     #[error("data error: {0}")]
     Data(String),
@@ -41,6 +45,7 @@ impl StoreError {
             Self::Conflict(_) => "conflict",
             Self::VersionConflict => "version_conflict",
             Self::NotFound => "not_found",
+            Self::Refused(_) => "refused",
             Self::Data(_) => "data",
         }
     }
@@ -94,6 +99,13 @@ fn database(error: &dyn sqlx::error::DatabaseError) -> StoreError {
 fn taken(message: &str) -> String {
     let name = message.rsplit_once("for key ").or_else(|| message.rsplit_once("failed: ")).map_or("", |(_, name)| name);
     name.trim_matches('\'').to_owned()
+}
+
+/// Entries that do not make a transaction are a defect of whoever put them together.
+impl From<BookFault> for StoreError {
+    fn from(fault: BookFault) -> Self {
+        Self::Data(fault.to_string())
+    }
 }
 
 impl From<IoGone> for StoreError {

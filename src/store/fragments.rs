@@ -41,6 +41,14 @@ impl Flavor {
         }
     }
 
+    /// The texts of these expressions after one another.
+    pub(crate) fn concat(self, parts: &[&str]) -> String {
+        match self {
+            Self::Sqlite => format!("({})", parts.join(" || ")),
+            Self::MySql => format!("CONCAT({})", parts.join(", ")),
+        }
+    }
+
     /// Locks the rows read until the transaction ends; SQLite's `BEGIN IMMEDIATE` already holds the only writer.
     pub(crate) const fn for_update(self) -> &'static str {
         match self {

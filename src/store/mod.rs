@@ -31,6 +31,15 @@ pub mod settings;
 
 pub mod usage;
 
+pub mod buckets;
+pub mod ledger;
+
+pub mod discounts;
+pub mod invoices;
+pub mod orders;
+pub mod plans;
+pub mod subscriptions;
+
 pub mod audit;
 pub mod decisions;
 pub mod instances;

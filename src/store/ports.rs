@@ -136,6 +136,9 @@ impl SettingsStore for SqlSettings {
     }
 }
 
+/// Does what time does to money; given by the application, since the rules of it live above the store.
+pub type TurnMoney = Arc<dyn Fn(Arc<Settings>) -> PortFuture<Result<u64, PortError>> + Send + Sync>;
+
 /// Periodic work in SQL.
 #[derive(Clone)]
 pub struct SqlChores {
@@ -149,6 +152,8 @@ pub struct SqlChores {
     pub mode: &'static str,
     /// Time.
     pub clock: Clock,
+    /// Money.
+    pub turn_money: TurnMoney,
 }
 
 impl Chores for SqlChores {
@@ -160,6 +165,10 @@ impl Chores for SqlChores {
     fn keep_decisions(&self, records: Vec<(String, String)>) -> PortFuture<Result<(), PortError>> {
         let this = self.clone();
         Box::pin(async move { Ok(decisions::keep(&this.db, records, this.clock.now()).await?) })
+    }
+
+    fn turn_money(&self, settings: Arc<Settings>) -> PortFuture<Result<u64, PortError>> {
+        (self.turn_money)(settings)
     }
 
     fn heartbeat(&self) -> PortFuture<Result<(), PortError>> {

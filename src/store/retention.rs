@@ -27,6 +27,7 @@ pub async fn sweep(db: &Db, settings: &Settings, now: Timestamp) -> Result<u64, 
     let tables = [
         Aged { table: "usage_records", key: "request_id", time: "started_at", days: settings.retention_usage_days },
         Aged { table: "usage_attempts", key: "attempt_id", time: "started_at", days: settings.retention_attempt_days },
+        Aged { table: "usage_charges", key: "request_id", time: "started_at", days: settings.retention_usage_days },
         Aged { table: "decisions", key: "request_id", time: "created_at", days: settings.retention_decision_days },
     ];
     let mut deleted = 0;

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use actors::domain::id::{AccountId, GroupId, KeyId, PriceVersionId, ProxyId, UserId};
+use actors::domain::id::{
+    AccountId, BucketId, GroupId, KeyId, OrderId, PlanId, PlanVersionId, PriceVersionId, ProxyId, SubscriptionId,
+    UserId,
+};
 use actors::domain::money::Nanos;
 use actors::domain::time::Timestamp;
 use serde::Serialize;
@@ -48,6 +51,11 @@ ints! {
     PriceVersionId => |v| v.0;
     ProxyId => |v| v.0;
     UserId => |v| v.0;
+    BucketId => |v| v.0;
+    OrderId => |v| v.0;
+    PlanId => |v| v.0;
+    PlanVersionId => |v| v.0;
+    SubscriptionId => |v| v.0;
 }
 
 impl From<&str> for Value {

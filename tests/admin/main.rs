@@ -18,6 +18,7 @@ mod egress;
 mod key_rules;
 mod keys;
 mod ldap;
+mod money;
 mod oauth;
 mod openid;
 mod operations;

@@ -155,6 +155,13 @@ impl TestApp {
         self.send(Method::OPTIONS, url, named.collect(), Bytes::new()).await
     }
 
+    /// Posts with an idempotency key.
+    pub async fn post_once(&self, path: &str, session: &str, key: &str, body: Value) -> Answer {
+        let url = format!("http://{}/api/v1{path}", self.app.addr);
+        let key = (HeaderName::from_static("idempotency-key"), HeaderValue::from_str(key).unwrap());
+        self.call_with("POST", url, session, Some(body), vec![key]).await
+    }
+
     /// Calls any address.
     pub async fn call(&self, method: &str, url: String, session: &str, body: Option<Value>) -> Answer {
         self.call_with(method, url, session, body, Vec::new()).await

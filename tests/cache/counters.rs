@@ -60,6 +60,7 @@ fn event(test: &TestCache, number: u32) -> UsageEvent {
         eff_ppm: 800_000,
         flags: Vec::new(),
         windows: Vec::new(),
+        funds: None,
         queue_ms: 0,
         ttfb_ms: None,
         ttft_ms: None,

@@ -119,6 +119,7 @@ pub fn request(id: u128, user: i64, key: i64) -> RequestRow {
         eff_ppm: 800_000,
         flags: vec!["no_terminal".to_owned()],
         windows: vec![(CostWindow::Total, Timestamp(0)), (CostWindow::Day, Timestamp(NOW.0 - NOW.0 % 86_400_000))],
+        funds: None,
         queue_ms: 1,
         ttfb_ms: Some(81),
         ttft_ms: Some(120),

@@ -53,6 +53,21 @@ impl TestDb {
     pub async fn another(&self) -> Db {
         Db::open(&self.io, &self.url).await.unwrap()
     }
+
+    /// Runs a statement past the product, as somebody with access to the database could.
+    pub async fn statement(&self, text: impl Into<String>) {
+        let (url, text) = (self.url.clone(), AssertSqlSafe(text.into()));
+        let run = async move {
+            if url.starts_with("sqlite") {
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+            } else {
+                let mut connection = MySqlConnection::connect(&url).await.unwrap();
+                sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+            }
+        };
+        self.io.run(run).await.unwrap();
+    }
 }
 
 async fn on_sqlite<F, Fut>(migrate: bool, test: F)

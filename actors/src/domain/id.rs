@@ -33,6 +33,16 @@ row_id! {
     ProxyId;
     /// An immutable row of the price book.
     PriceVersionId;
+    /// Spendable value of a user: the wallet, a plan's quota, a gift.
+    BucketId;
+    /// A plan that can be subscribed to.
+    PlanId;
+    /// An immutable version of a plan's terms.
+    PlanVersionId;
+    /// A user's subscription to a plan.
+    SubscriptionId;
+    /// Something that is to be paid.
+    OrderId;
 }
 
 /// Says that a text is not an id of the expected form.

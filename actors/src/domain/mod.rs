@@ -27,3 +27,5 @@ pub mod price;
 pub mod usage;
 
 pub mod estimate;
+
+pub mod billing;

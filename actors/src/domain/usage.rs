@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountKind;
+use super::billing::FundsNote;
 use super::id::{AccountId, AttemptId, KeyId, PriceVersionId, RequestId, UserId};
 use super::key::CostWindow;
 use super::money::Nanos;
@@ -185,6 +186,9 @@ pub struct AttemptOpened {
     pub stream: bool,
     /// Cost windows that the hold counts in, with the start of each.
     pub windows: Vec<(CostWindow, Timestamp)>,
+    /// From which of the user's funds it is paid; `None` = from none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funds: Option<FundsNote>,
 }
 
 /// Written to the journal while a stream runs, when usage is first seen and now and then afterwards.
@@ -295,6 +299,9 @@ pub struct RequestRow {
     pub flags: Vec<String>,
     /// Cost windows of the key that the charge counts in, with the start of each.
     pub windows: Vec<(CostWindow, Timestamp)>,
+    /// From which of the user's funds it is paid; `None` = from none: nothing is posted to the ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funds: Option<FundsNote>,
     /// Time in queues.
     pub queue_ms: i64,
     /// First byte of the upstream answer after arrival.

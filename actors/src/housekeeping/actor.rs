@@ -56,6 +56,7 @@ impl HousekeepingActor {
         match job {
             Job::Sweep => chores.sweep(self.deps.settings.load_full()),
             Job::KeepDecisions => keep_decisions((self.deps.take_kept)(), chores),
+            Job::Money => chores.turn_money(self.deps.settings.load_full()),
             Job::TestAccounts => {
                 let tests = (self.deps.test_accounts)();
                 Box::pin(async move { Ok(tests.await) })

@@ -13,6 +13,8 @@ pub enum Job {
     Sweep,
     /// Stores decision records worth keeping.
     KeepDecisions,
+    /// Renews subscriptions, ends orders and quota whose time is over.
+    Money,
     /// Beats this instance's heart.
     Heartbeat,
     /// Tests the accounts, when that is wanted.
@@ -21,13 +23,14 @@ pub enum Job {
 
 impl Job {
     /// Every job.
-    pub const ALL: [Self; 4] = [Self::Sweep, Self::KeepDecisions, Self::Heartbeat, Self::TestAccounts];
+    pub const ALL: [Self; 5] = [Self::Sweep, Self::KeepDecisions, Self::Heartbeat, Self::Money, Self::TestAccounts];
 
     /// The name in metrics and the management API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sweep => "sweep",
             Self::KeepDecisions => "keep_decisions",
+            Self::Money => "money",
             Self::Heartbeat => "heartbeat",
             Self::TestAccounts => "test_accounts",
         }
@@ -35,7 +38,7 @@ impl Job {
 
     /// True for what one instance does for all.
     pub const fn is_shared(self) -> bool {
-        matches!(self, Self::Sweep | Self::TestAccounts)
+        matches!(self, Self::Sweep | Self::Money | Self::TestAccounts)
     }
 
     /// How often it runs, or, for what has an interval of its own, how often that is looked at. An instance whose heart has
@@ -43,6 +46,7 @@ impl Job {
     pub const fn interval(self) -> Duration {
         match self {
             Self::Sweep => Duration::from_secs(3_600),
+            Self::Money => Duration::from_secs(60),
             Self::KeepDecisions | Self::Heartbeat | Self::TestAccounts => Duration::from_secs(10),
         }
     }
@@ -50,7 +54,7 @@ impl Job {
     /// True when the settings want it to run, given when it last did.
     pub(super) fn is_wanted(self, now: Timestamp, settings: &Settings, last: Option<Timestamp>) -> bool {
         match self {
-            Self::Sweep | Self::KeepDecisions | Self::Heartbeat => true,
+            Self::Sweep | Self::KeepDecisions | Self::Heartbeat | Self::Money => true,
             Self::TestAccounts => {
                 let interval = settings.health_check_interval_min.saturating_mul(MINUTE);
                 settings.health_check_enabled && last.is_none_or(|last| now.since(last) >= interval)

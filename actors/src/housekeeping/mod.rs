@@ -1,4 +1,4 @@
-//! Runs periodic work: retention, kept decisions, the heartbeat, scheduled tests of accounts.
+//! Runs periodic work: retention, kept decisions, the heartbeat, what time does to money, scheduled tests of accounts.
 //!
 //! *Owns* timers and the record of each job's runs. *Hears* its timers and [`messages::JobFinished`]. *Tells* the
 //! [`Chores`](crate::ports::Chores) port. *Never* decides what a job does. A job that is still running is not started again.

@@ -16,6 +16,7 @@ use crate::settings::SharedSettings;
 #[derive(Default)]
 struct Done {
     sweeps: u64,
+    turns: u64,
     beats: u64,
     kept: Vec<(String, String)>,
     hang: bool,
@@ -44,6 +45,11 @@ impl Chores for Fake {
         });
         let result = if failed { Err(PortError("full".to_owned())) } else { Ok(()) };
         Box::pin(std::future::ready(result))
+    }
+
+    fn turn_money(&self, _: Arc<Settings>) -> PortFuture<Result<u64, PortError>> {
+        self.with(|done| done.turns += 1);
+        Box::pin(std::future::ready(Ok(2)))
     }
 
     fn heartbeat(&self) -> PortFuture<Result<(), PortError>> {
@@ -91,6 +97,7 @@ async fn every_job_runs_at_its_interval_and_is_counted() {
     let sweep = runs(&handle, Job::Sweep);
     assert_eq!((sweep.succeeded, sweep.handled, sweep.last_success), (1, 7, Some(Timestamp(5))));
     assert_eq!(runs(&handle, Job::KeepDecisions).handled, 360);
+    assert_eq!((chores.with(|d| d.turns), runs(&handle, Job::Money).handled), (60, 120));
 }
 
 #[actix_rt::test]

@@ -187,6 +187,10 @@ impl Chores for NoChores {
         ready(Ok(()))
     }
 
+    fn turn_money(&self, _: Arc<Settings>) -> PortFuture<Result<u64, PortError>> {
+        ready(Ok(0))
+    }
+
     fn heartbeat(&self) -> PortFuture<Result<(), PortError>> {
         ready(Ok(()))
     }

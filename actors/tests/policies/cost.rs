@@ -132,6 +132,7 @@ impl Pool {
     fn carry_out(&mut self, deeds: Deeds) {
         for deed in deeds.list {
             match deed {
+                Deed::Reserve(reserve) => panic!("alone, but asked the fleet: {reserve:?}"),
                 Deed::Acquire(account, ask) => self.acquire(account, ask),
                 Deed::Ended(ended) => self.ended(ended),
                 Deed::Reply(reply, answer) => drop(reply.send(*answer)),

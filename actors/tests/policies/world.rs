@@ -239,6 +239,7 @@ impl World {
         let mut wake_at = deeds.wake_at;
         while let Some(deed) = list.pop_front() {
             let more = match deed {
+                Deed::Reserve(reserve) => panic!("alone, but asked the fleet: {reserve:?}"),
                 Deed::Acquire(account, ask) => {
                     let n = index(account);
                     let (now, settings) = (self.now, &self.settings);

@@ -330,6 +330,7 @@ impl World {
             eff_ppm: 1_000_000,
             flags: Vec::new(),
             windows,
+            funds: None,
             queue_ms: 0,
             ttfb_ms: None,
             ttft_ms: None,

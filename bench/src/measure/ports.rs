@@ -137,6 +137,10 @@ impl Chores for Outside {
         done(())
     }
 
+    fn turn_money(&self, _: Arc<Settings>) -> PortFuture<Result<u64, PortError>> {
+        done(0)
+    }
+
     fn heartbeat(&self) -> PortFuture<Result<(), PortError>> {
         done(())
     }

@@ -44,6 +44,7 @@ pub mod usage_stats;
 mod audit_export;
 pub mod audit_logs;
 pub mod configs;
+pub mod money;
 pub mod prices;
 pub mod reencrypt;
 pub mod system;
@@ -90,7 +91,12 @@ fn is_relay_path(path: &str) -> bool {
 
 /// Every route. Exact paths come before those with a parameter.
 fn routes(config: &mut ServiceConfig<'_>) {
-    config.configure(people_routes).configure(key_routes).configure(account_routes).configure(other_routes);
+    config
+        .configure(people_routes)
+        .configure(key_routes)
+        .configure(account_routes)
+        .configure(money::routes)
+        .configure(other_routes);
 }
 
 fn key_routes(config: &mut ServiceConfig<'_>) {

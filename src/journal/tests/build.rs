@@ -34,6 +34,7 @@ pub fn opened(attempt: AttemptId) -> AttemptOpened {
         started_at: Timestamp(1_100),
         stream: true,
         windows: Vec::new(),
+        funds: None,
     }
 }
 
@@ -78,6 +79,7 @@ pub fn finished(attempt: AttemptId) -> UsageEvent {
         eff_ppm: 1_000_000,
         flags: Vec::new(),
         windows: Vec::new(),
+        funds: None,
         queue_ms: 0,
         ttfb_ms: None,
         ttft_ms: None,

@@ -12,6 +12,7 @@ use super::super::error::StoreError;
 use super::super::pools::Tx;
 use super::super::sql::{Value, clip, json};
 use super::batch::{Rows, insert};
+use super::charges;
 use super::positions;
 use super::rollup::Rollups;
 
@@ -142,11 +143,13 @@ async fn store_in(
     rows.requests.values().for_each(|row| rollups.add_request(row));
     rows.attempts.values().for_each(|row| rollups.add_attempt(row));
 
+    let booked = rows.requests.clone();
     let requests = rows.requests.into_iter().map(|(id, row)| request_values(id, row)).collect::<Result<_, _>>()?;
     insert(tx, "usage_records", &REQUEST_COLUMNS, requests, "").await?;
     let attempts = rows.attempts.into_iter().map(|(id, row)| attempt_values(id, row)).collect::<Result<_, _>>()?;
     insert(tx, "usage_attempts", &ATTEMPT_COLUMNS, attempts, "").await?;
     rollups.write(tx).await?;
+    charges::book(tx, &booked, now).await?;
     positions::save(tx, instance, positions, now).await?;
     Ok(receipt)
 }

@@ -1,6 +1,7 @@
 //! Usage: rows, rollups and journal positions, written together and exactly once (`metering.md` §8–§11).
 
 mod batch;
+mod charges;
 mod dead;
 mod insert;
 mod positions;
@@ -8,6 +9,7 @@ mod report;
 mod requests;
 mod rollup;
 
+pub use charges::charges_of;
 pub use dead::{DeadRow, dead, set_aside};
 pub use insert::store;
 pub use positions::positions;

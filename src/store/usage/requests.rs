@@ -127,6 +127,8 @@ fn read_request(row: &Row) -> Result<RequestRow, StoreError> {
         eff_ppm: row.int("eff_ppm")?,
         flags: row.json("flags")?,
         windows: row.json("cost_windows")?,
+        // What was booked is in `usage_charges`.
+        funds: None,
         queue_ms: row.int("queue_ms")?,
         ttfb_ms: row.opt_int("ttfb_ms")?,
         ttft_ms: row.opt_int("ttft_ms")?,

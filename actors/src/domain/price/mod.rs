@@ -6,6 +6,7 @@ mod class;
 mod decimal;
 mod entry;
 mod name;
+pub mod ratio;
 #[cfg(test)]
 mod sample;
 

@@ -1,0 +1,37 @@
+CREATE TABLE IF NOT EXISTS orders (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    order_no TEXT NOT NULL,
+    idem_key TEXT,
+    fingerprint TEXT,
+    user_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    plan_id INTEGER,
+    plan_version_id INTEGER,
+    subscription_id INTEGER,
+    base_minor INTEGER NOT NULL,
+    discount_minor INTEGER NOT NULL,
+    credit_minor INTEGER NOT NULL,
+    fee_minor INTEGER NOT NULL,
+    pay_minor INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    wallet_nanos INTEGER,
+    provider TEXT,
+    pricing TEXT NOT NULL,
+    discount_code_id INTEGER,
+    status TEXT NOT NULL,
+    refund_state TEXT NOT NULL,
+    refunded_minor INTEGER NOT NULL,
+    txn_id INTEGER,
+    note TEXT,
+    expires_at INTEGER NOT NULL,
+    paid_at INTEGER,
+    fulfilled_at INTEGER,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (order_no),
+    UNIQUE (idem_key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS ix_orders_user_id_id ON orders (user_id, id);
+CREATE INDEX IF NOT EXISTS ix_orders_status_expires_at ON orders (status, expires_at);
+CREATE INDEX IF NOT EXISTS ix_orders_subscription_id ON orders (subscription_id);
