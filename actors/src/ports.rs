@@ -13,7 +13,7 @@ use crate::domain::money::Nanos;
 use crate::domain::settings::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{JournalPosition, UsageEvent};
-use crate::fleet::ask::{Holdings, News, ReserveAnswer, ReserveAsk, SharedEnd};
+use crate::fleet::ask::{Holdings, Lost, News, ReserveAnswer, ReserveAsk, SharedEnd, StoredStanding};
 use crate::outbox::Recorded;
 
 /// A port's answer, later.
@@ -160,8 +160,8 @@ pub trait Fleet: Send + Sync {
     fn end(&self, ends: Vec<SharedEnd>) -> PortFuture<Result<(), PortError>>;
 
     /// Renews what this instance holds, and takes again what the store has forgotten while there is room. Returns what
-    /// could not be taken again, as indexes into `leases` and `admissions`.
-    fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>>;
+    /// could not be taken again.
+    fn renew(&self, held: Holdings) -> PortFuture<Result<Lost, PortError>>;
 
     /// Beats this instance's heart and counts the instances that beat.
     fn beat(&self) -> PortFuture<Result<u32, PortError>>;
@@ -171,7 +171,7 @@ pub trait Fleet: Send + Sync {
     fn lead(&self, for_ms: i64) -> PortFuture<Result<bool, PortError>>;
 
     /// The standings of these accounts, or of all when none is named, each with its version.
-    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>>;
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<StoredStanding>, PortError>>;
 
     /// Stores a standing over the version `seen` (0 = none). When another instance was faster its version and text come back
     /// instead of `None`, and nothing is stored.

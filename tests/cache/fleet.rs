@@ -14,8 +14,8 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::{DAY, MINUTE, Timestamp};
 use actors::fleet::ask::{
-    AdmissionAnswer, AdmissionAsk, CapAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, News, RateAsk, RateOwner,
-    ReserveAsk, SharedEnd, StickyAsk, StickyMove, Taken,
+    AdmissionAnswer, AdmissionAsk, CapAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, Lost, News, RateAsk,
+    RateOwner, ReserveAsk, SharedEnd, StickyAsk, StickyMove, StoredStanding, Taken,
 };
 use actors::guard::Resolution;
 use actors::ports::{Fleet, PortError, PortFuture};
@@ -333,7 +333,7 @@ async fn what_nobody_renews_is_free_again_and_what_was_forgotten_is_taken_again(
             admissions: vec![HeldAdmission { ask: admission(1), taken: first, hold: true, permit: true }],
             ttl_ms: 400,
         };
-        assert_eq!(store.one.renew(kept.clone()).await.unwrap(), (vec![], vec![]));
+        assert_eq!(store.one.renew(kept.clone()).await.unwrap(), Lost::default());
         let next = || async {
             let answer = store.two.reserve(Vec::new(), whole(2, TTL)).await.unwrap();
             let admitted = matches!(answer.admission, Some(AdmissionAnswer::Granted(_)));
@@ -341,12 +341,13 @@ async fn what_nobody_renews_is_free_again_and_what_was_forgotten_is_taken_again(
             admitted
         };
         store.until(next).await;
-        assert_eq!(store.one.renew(kept.clone()).await.unwrap(), (vec![0], vec![0]), "others have the room by now");
+        let lost = Lost { leases: vec![0], admissions: vec![0] };
+        assert_eq!(store.one.renew(kept.clone()).await.unwrap(), lost, "others have the room by now");
 
         let other = Store { id: store.id + 1, ..store };
         let ask = other.lease(1, |a| a.slots = 1);
         let held = Holdings { leases: vec![Arc::clone(&ask.lease)], admissions: Vec::new(), ttl_ms: TTL };
-        assert_eq!(other.one.renew(held).await.unwrap(), (vec![], vec![]), "the store had forgotten it");
+        assert_eq!(other.one.renew(held).await.unwrap(), Lost::default(), "the store had forgotten it");
         assert_eq!(other.reserve(other.lease(2, |a| a.slots = 1)).await.missing, Some(Missing::Slots));
     })
     .await;
@@ -409,7 +410,7 @@ async fn hearts_are_counted_and_standings_are_stored_by_version() {
         let newer = store.two.save_standing(id, 0, "late".to_owned()).await.unwrap();
         assert_eq!(newer, Some((1, "first|one".to_owned())));
         assert_eq!(store.two.save_standing(id, 1, "second".to_owned()).await.unwrap(), None);
-        let second = (id, 2, "second".to_owned());
+        let second = StoredStanding { account: id, version: 2, text: "second".to_owned() };
         assert_eq!(store.one.standings(vec![id]).await.unwrap(), [second.clone()]);
         assert!(store.one.standings(Vec::new()).await.unwrap().contains(&second));
     })

@@ -164,24 +164,19 @@ impl Fleet {
         let mut link = client.get_multiplexed_async_connection().await?;
         let deadline = Instant::now() + patience;
         loop {
+            // Ended leases of the dead stay until the next who asks removes them: only what has not ended is held.
             let keys: Vec<String> = redis::cmd("KEYS").arg("ql:concurrency:*").query_async(&mut link).await?;
-            let mut held = Vec::new();
-            for key in keys {
-                let live: i64 = redis::cmd("ZCARD").arg(&key).query_async(&mut link).await?;
-                held.extend((live > 0).then(|| (key, live)));
-            }
-            // Ended leases of the dead are removed by the next who asks; until then they only look held.
             let now: (i64, i64) = redis::cmd("TIME").query_async(&mut link).await?;
             let now = now.0 * 1_000 + now.1 / 1_000;
             let mut live = 0;
-            for (key, _) in &held {
-                let count: i64 = redis::cmd("ZCOUNT").arg(key).arg(now).arg("+inf").query_async(&mut link).await?;
-                live += count;
+            for key in &keys {
+                let held: i64 = redis::cmd("ZCOUNT").arg(key).arg(now).arg("+inf").query_async(&mut link).await?;
+                live += held;
             }
             if live == 0 {
                 return Ok(());
             }
-            anyhow::ensure!(Instant::now() < deadline, "still held after {patience:?}: {held:?}");
+            anyhow::ensure!(Instant::now() < deadline, "{live} slots are still held after {patience:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler};
 
-use super::ask::{Holdings, LeaseAnswer, News, ReserveAnswer, ReserveAsk, SharedEnd};
+use super::ask::{Holdings, LeaseAnswer, Lost, News, ReserveAnswer, ReserveAsk, SharedEnd, StoredStanding};
 use super::book::Book;
 use super::messages::{HoldsOver, LeasesOver, PermitsOver, Reserve, Reserved};
 use super::share::Share;
@@ -234,8 +234,8 @@ impl FleetActor {
         let call = self.deps.store.standings(of);
         ctx.spawn(wrap_future::<_, Self>(call).map(|result, actor: &mut Self, _| {
             // What could not be read is read with all of them.
-            for (id, version, text) in result.unwrap_or_default() {
-                if let Some(mailbox) = actor.deps.accounts.get(id) {
+            for StoredStanding { account, version, text } in result.unwrap_or_default() {
+                if let Some(mailbox) = actor.deps.accounts.get(account) {
                     let _ = mailbox.tell(StandingHeard { version, text });
                 }
             }
@@ -254,15 +254,15 @@ impl FleetActor {
         }));
     }
 
-    fn on_renewed(&mut self, held: &Holdings, result: &Result<(Vec<usize>, Vec<usize>), PortError>) {
+    fn on_renewed(&mut self, held: &Holdings, result: &Result<Lost, PortError>) {
         self.renewing = false;
         match result {
             Ok(lost) => {
                 self.deps.book.with(|book| book.renewed(held, lost));
-                if !lost.0.is_empty() || !lost.1.is_empty() {
+                if !lost.leases.is_empty() || !lost.admissions.is_empty() {
                     tracing::warn!(
-                        leases = lost.0.len(),
-                        admissions = lost.1.len(),
+                        leases = lost.leases.len(),
+                        admissions = lost.admissions.len(),
                         "leases were lost; their streams go on"
                     );
                 }

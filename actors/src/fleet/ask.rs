@@ -262,6 +262,26 @@ pub struct HeldAdmission {
     pub permit: bool,
 }
 
+/// What could not be taken again, as indexes into [`Holdings`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Of `leases`.
+    pub leases: Vec<usize>,
+    /// Of `admissions`.
+    pub admissions: Vec<usize>,
+}
+
+/// How an account stands, as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredStanding {
+    /// The account.
+    pub account: AccountId,
+    /// Counts up with every write.
+    pub version: i64,
+    /// As written.
+    pub text: String,
+}
+
 /// What another instance, or the store, made known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {

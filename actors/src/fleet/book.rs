@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ask::{
-    AdmissionAnswer, AdmissionAsk, HeldAdmission, Holdings, LeaseAsk, ReserveAnswer, ReserveAsk, SharedEnd, Taken,
+    AdmissionAnswer, AdmissionAsk, HeldAdmission, Holdings, LeaseAsk, Lost, ReserveAnswer, ReserveAsk, SharedEnd, Taken,
 };
 use crate::domain::id::{LeaseId, RequestId};
 use crate::domain::money::Nanos;
@@ -272,16 +272,16 @@ impl Book {
     }
 
     /// The store took what was renewed, but for what it had no room for.
-    pub fn renewed(&mut self, held: &Holdings, lost: &(Vec<usize>, Vec<usize>)) {
+    pub fn renewed(&mut self, held: &Holdings, lost: &Lost) {
         for (index, ask) in held.leases.iter().enumerate() {
-            let gone = lost.0.contains(&index);
+            let gone = lost.leases.contains(&index);
             if let Some(lease) = self.leases.get_mut(&ask.lease).filter(|lease| lease.stand != Stand::Asked) {
                 lease.stand = if gone { Stand::Lost } else { Stand::Held };
                 self.lost += u64::from(gone);
             }
         }
         for (index, held) in held.admissions.iter().enumerate() {
-            let gone = lost.1.contains(&index);
+            let gone = lost.admissions.contains(&index);
             if let Some(here) = self.admission(&held.ask).filter(|here| here.stand != Stand::Asked) {
                 here.stand = if gone { Stand::Lost } else { Stand::Held };
                 self.lost += u64::from(gone);

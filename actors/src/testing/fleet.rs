@@ -14,8 +14,8 @@ use crate::domain::limit::{RateDimension, SlidingWindow, TokenBucket};
 use crate::domain::money::Nanos;
 use crate::domain::time::{MINUTE, Timestamp};
 use crate::fleet::ask::{
-    AdmissionAnswer, AdmissionAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, News, RateAsk, RateOwner,
-    ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk, StickyMove, Taken,
+    AdmissionAnswer, AdmissionAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, Lost, News, RateAsk, RateOwner,
+    ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk, StickyMove, StoredStanding, Taken,
 };
 use crate::guard::Resolution;
 use crate::ports::{Fleet, PortError, PortFuture};
@@ -193,13 +193,13 @@ impl Fleet for Instance {
         self.store.call(self.number, |s, now| ends.iter().for_each(|end| take_back(s, now, end)))
     }
 
-    fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>> {
+    fn renew(&self, held: Holdings) -> PortFuture<Result<Lost, PortError>> {
         self.store.call(self.number, |s, now| {
             let until = now.plus(held.ttl_ms);
             let leases = held.leases.iter().enumerate().filter(|(_, ask)| !renew_lease(s, now, ask, until));
             let leases = leases.map(|(index, _)| index).collect();
             let admissions = held.admissions.iter().enumerate().filter(|(_, a)| !renew_admission(s, now, a, until));
-            (leases, admissions.map(|(index, _)| index).collect())
+            Lost { leases, admissions: admissions.map(|(index, _)| index).collect() }
         })
     }
 
@@ -223,13 +223,13 @@ impl Fleet for Instance {
         })
     }
 
-    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<StoredStanding>, PortError>> {
         let wanted = move |id: &AccountId| of.is_empty() || of.contains(id);
         self.store.call(self.number, move |s, _| {
             s.standings
                 .iter()
                 .filter(|(id, _)| wanted(id))
-                .map(|(id, (version, text))| (*id, *version, text.clone()))
+                .map(|(id, (version, text))| StoredStanding { account: *id, version: *version, text: text.clone() })
                 .collect()
         })
     }
@@ -261,7 +261,7 @@ fn tell(s: &mut Shared, news: &News) {
     s.listeners.retain(|listener| listener.send(news.clone()).is_ok());
 }
 
-fn window<'a>(slot: &'a mut Option<SlidingWindow>, limit: i64) -> Option<&'a mut SlidingWindow> {
+fn window(slot: &mut Option<SlidingWindow>, limit: i64) -> Option<&mut SlidingWindow> {
     if limit == 0 {
         return None;
     }

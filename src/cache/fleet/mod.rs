@@ -18,7 +18,8 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::Timestamp;
 use actors::fleet::ask::{
-    AdmissionAnswer, Holdings, LeaseAnswer, News, ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk, StickyMove,
+    AdmissionAnswer, Holdings, LeaseAnswer, Lost, News, ReserveAnswer, ReserveAsk, SharedEnd, StickyAsk, StickyMove,
+    StoredStanding,
 };
 use actors::ports::{Fleet, PortError, PortFuture};
 use futures_util::future::{join_all, try_join_all};
@@ -114,10 +115,10 @@ impl Fleet for SharedFleet {
         })
     }
 
-    fn renew(&self, held: Holdings) -> PortFuture<Result<(Vec<usize>, Vec<usize>), PortError>> {
+    fn renew(&self, held: Holdings) -> PortFuture<Result<Lost, PortError>> {
         self.call(BATCH, move |link| async move {
             let leases = account::renew(&link, &held.leases, held.ttl_ms).await?;
-            Ok((leases, user::renew(&link, &held.admissions, held.ttl_ms).await?))
+            Ok(Lost { leases, admissions: user::renew(&link, &held.admissions, held.ttl_ms).await? })
         })
     }
 
@@ -141,7 +142,7 @@ impl Fleet for SharedFleet {
         self.call(BATCH, move |link| async move { standing::lead(link, &instance, for_ms).await })
     }
 
-    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<(AccountId, i64, String)>, PortError>> {
+    fn standings(&self, of: Vec<AccountId>) -> PortFuture<Result<Vec<StoredStanding>, PortError>> {
         self.call(BATCH, |link| standing::read(link, of))
     }
 

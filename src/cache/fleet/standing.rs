@@ -1,6 +1,7 @@
 //! How accounts stand, and who is alive.
 
 use actors::domain::id::AccountId;
+use actors::fleet::ask::StoredStanding;
 use redis::RedisResult;
 
 use super::scripts::{BEAT, LEAD, SAVE_STANDING};
@@ -26,7 +27,7 @@ pub(super) async fn lead(mut link: Link, instance: &str, for_ms: i64) -> RedisRe
 }
 
 /// The standings of these accounts, or of all when none is named.
-pub(super) async fn read(mut link: Link, of: Vec<AccountId>) -> RedisResult<Vec<(AccountId, i64, String)>> {
+pub(super) async fn read(mut link: Link, of: Vec<AccountId>) -> RedisResult<Vec<StoredStanding>> {
     let rows: Vec<(i64, Option<String>)> = match of.is_empty() {
         true => redis::cmd("HGETALL").arg(standings()).query_async(&mut link).await?,
         false => {
@@ -38,7 +39,7 @@ pub(super) async fn read(mut link: Link, of: Vec<AccountId>) -> RedisResult<Vec<
     };
     let read = |(id, text): (i64, Option<String>)| {
         let (version, text) = text.as_deref()?.split_once('|')?;
-        Some((AccountId(id), version.parse().ok()?, text.to_owned()))
+        Some(StoredStanding { account: AccountId(id), version: version.parse().ok()?, text: text.to_owned() })
     };
     Ok(rows.into_iter().filter_map(read).collect())
 }
