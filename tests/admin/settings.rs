@@ -31,7 +31,7 @@ fn settings_change_together_or_not_at_all() {
         assert_eq!(app.app.engine.settings.current().sticky_ttl_min, 60);
         let history = app.get("/configs/sticky.ttl_min/history", &owner).await.data();
         assert_eq!((history.as_array().unwrap().len(), &history[1]["new"]), (2, &json!(5)));
-        assert_eq!(app.get("/configs/category/sticky", &owner).await.data().as_array().unwrap().len(), 3);
+        assert_eq!(app.get("/configs/category/sticky", &owner).await.data().as_array().unwrap().len(), 4);
         assert_eq!(app.get("/configs/category/nothing", &owner).await.status, 404);
     });
 }

@@ -1,6 +1,6 @@
 //! The cache in memory, in a real Redis and in a real cluster, by the same tests.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/servers.rs"]
 mod servers;

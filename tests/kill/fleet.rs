@@ -77,6 +77,40 @@ fn a_store_that_freezes_and_dies_breaks_no_stream() {
     });
 }
 
+#[test]
+fn two_hundred_at_once_on_three_instances_are_never_one_too_many() {
+    with_stores(async |stage, stores| {
+        let mut fleet = Fleet::start(stage, stores).await?;
+        for id in fleet.stage.accounts.clone() {
+            let path = format!("/api/v1/accounts/{id}");
+            fleet.stage.relay.admin("PUT", &path, &json!({"max_concurrency": 0})).await?;
+        }
+        let cent = json!({"name": "cent", "total_cost_limit": {"amount": "0.01", "currency": "USD"}});
+        let cent = fleet.key(&cent).await?;
+        let served = fleet.at_once(&cent).await?;
+        let settled = Instant::now() + Duration::from_secs(20);
+        let mut rows = fleet.stage.database.rows().await?.requests;
+        while rows.len() < served && Instant::now() < settled {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            rows = fleet.stage.database.rows().await?.requests;
+        }
+        let spent: i64 = rows.iter().map(|row| row.charge).sum();
+        anyhow::ensure!(rows.len() == served && (1..=10_000_000).contains(&spent), "{served} served for {spent} nanos");
+
+        let minute = fleet.key(&json!({"name": "minute", "rpm_limit": 100})).await?;
+        let served = fleet.at_once(&minute).await?;
+        anyhow::ensure!(served == 100, "100 a minute, {served} were served");
+
+        let before = fleet.calls().await?.len();
+        let slots = fleet.key(&json!({"name": "slots", "concurrency_limit": KEY_SLOTS})).await?;
+        let served = fleet.at_once(&slots).await?;
+        let calls = fleet.calls().await?;
+        let at_once = overlap(calls.iter().skip(before));
+        anyhow::ensure!(served >= KEY_SLOTS && at_once <= KEY_SLOTS, "{served} served, {at_once} at once");
+        fleet.slots_are_free(stores, Duration::from_secs(5)).await
+    });
+}
+
 /// A request against a limit of money is refused while nobody can say what is left, at once.
 async fn closed_for_money(to: SocketAddr, key: &str) -> anyhow::Result<()> {
     let headers = format!("x-api-key: {key}\r\nanthropic-version: 2023-06-01\r\n");
@@ -84,7 +118,7 @@ async fn closed_for_money(to: SocketAddr, key: &str) -> anyhow::Result<()> {
     let started = Instant::now();
     let answer = bench::http::post(to, "POST", "/v1/messages", &headers, &body.to_string()).await;
     let took = started.elapsed();
-    let refused = answer.as_ref().err().map(ToString::to_string).unwrap_or_default();
+    let refused = answer.as_ref().err().map(|error| format!("{error:#}")).unwrap_or_default();
     anyhow::ensure!(refused.contains("503") && took < Duration::from_secs(1), "after {took:?}: {answer:?}");
     Ok(())
 }
@@ -156,6 +190,22 @@ impl Fleet {
         let whole = exchanges.iter().filter(|exchange| exchange.is_whole()).count();
         eprintln!("{} calls, {whole} of them whole", exchanges.len());
         Ok(exchanges)
+    }
+
+    /// Two hundred requests at once, spread over the instances; how many were served.
+    async fn at_once(&self, key: &str) -> anyhow::Result<usize> {
+        let to = self.addresses();
+        let body =
+            json!({"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": [{"role": "user", "content": "x"}]});
+        let headers = format!("x-api-key: {key}\r\nanthropic-version: 2023-06-01\r\n");
+        let body = body.to_string();
+        let calls =
+            to.iter().cycle().take(200).map(|to| bench::http::post(*to, "POST", "/v1/messages", &headers, &body));
+        let answers = futures_util::future::join_all(calls).await;
+        let failed = answers.iter().filter_map(|answer| answer.as_ref().err()).map(|error| format!("{error:#}"));
+        let odd: Vec<String> = failed.filter(|text| !text.contains("429") && !text.contains("402")).collect();
+        anyhow::ensure!(odd.is_empty(), "{} odd refusals, the first: {}", odd.len(), odd[0]);
+        Ok(answers.iter().filter(|answer| answer.is_ok()).count())
     }
 
     /// Nothing is held in the store any more: neither by the living nor by the dead.

@@ -1,21 +1,24 @@
 //! The fleet's actor: translation, timers, and the calls of the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler};
 
-use super::ask::{Holdings, LeaseAnswer, Lost, News, ReserveAnswer, ReserveAsk, SharedEnd, StoredStanding};
+use super::ask::{
+    AdmissionAsk, Holdings, LeaseAnswer, Lost, News, ReserveAnswer, ReserveAsk, SharedEnd, StoredStanding,
+};
 use super::book::Book;
 use super::messages::{HoldsOver, LeasesOver, PermitsOver, Reserve, Reserved};
 use super::share::Share;
 use crate::account::directory::Directory;
 use crate::account::messages::{Seen, SlotNews, StandingHeard};
 use crate::clock::Clock;
-use crate::domain::id::{AccountId, AttemptId};
-use crate::domain::settings::{OnFailure, OnStoreFailure};
+use crate::domain::id::{AccountId, AttemptId, KeyId};
+use crate::domain::money::Nanos;
+use crate::domain::settings::{OnFailure, OnStoreFailure, Settings};
 use crate::domain::time::{SECOND, Timestamp};
 use crate::handle::Mailbox;
 use crate::kept::Kept;
@@ -70,6 +73,8 @@ pub struct FleetActor {
     read_at: Timestamp,
     /// Accounts that stand otherwise than is known here.
     heard_of: BTreeSet<AccountId>,
+    /// What keys hold against limits of money since the store went away.
+    held_apart: BTreeMap<KeyId, Nanos>,
 }
 
 impl FleetActor {
@@ -85,6 +90,7 @@ impl FleetActor {
             beat_at: now,
             read_at: now,
             heard_of: BTreeSet::new(),
+            held_apart: BTreeMap::new(),
         }
     }
 
@@ -109,11 +115,25 @@ impl FleetActor {
         }));
     }
 
+    /// Without the store nobody can say what is left of a limit of money: nothing is held, or up to an amount per key.
+    fn may_hold_apart(&mut self, ask: &AdmissionAsk, settings: &Settings) -> bool {
+        if settings.on_store_failure == OnStoreFailure::Closed {
+            return false;
+        }
+        let held = self.held_apart.entry(ask.key).or_default();
+        let total = held.saturating_add(ask.amount);
+        let fits = total.0 <= settings.fail_open_limit_nanos;
+        if fits {
+            *held = total;
+        }
+        fits
+    }
+
     fn decide_apart(&mut self, attempt: AttemptId, ask: &ReserveAsk) {
         let settings = self.deps.settings.load();
-        let money = ask.admission.as_ref().is_some_and(|admission| admission.is_about_money());
+        let money = ask.admission.as_ref().filter(|admission| admission.is_about_money());
         let closed = settings.cache_on_failure == OnFailure::Closed
-            || (money && settings.on_store_failure == OnStoreFailure::Closed);
+            || money.is_some_and(|admission| !self.may_hold_apart(admission, &settings));
         if closed {
             return self.answer(attempt, Reserved::Closed);
         }
@@ -268,6 +288,7 @@ impl FleetActor {
                 }
                 if !self.deps.share.is_together() {
                     self.deps.share.set_together();
+                    self.held_apart.clear();
                     tracing::info!("the shared store decides about limits");
                     // What was granted while it was being told is told next.
                     self.renew_at = self.deps.clock.now();

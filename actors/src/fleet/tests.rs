@@ -12,6 +12,7 @@ use crate::domain::key::{CostWindow, KeyPolicy, OwnerPolicy};
 use crate::domain::limit::{RateDimension, RateWindow};
 use crate::domain::money::Nanos;
 use crate::domain::route::{AdmissionRequest, Refusal, RefusalReason, RouteRequest, SessionHash};
+use crate::domain::settings::{OnStoreFailure, Settings};
 use crate::domain::time::MINUTE;
 use crate::domain::verdict::Verdict;
 use crate::scheduler::Grant;
@@ -244,6 +245,20 @@ async fn without_the_store_an_instance_keeps_to_its_share_and_money_is_closed() 
     }
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(fleet.store.slots(ONE), 0);
+}
+
+#[actix_rt::test]
+async fn without_the_store_money_can_be_open_up_to_an_amount() {
+    tokio::time::pause();
+    let mut fleet = Instances::start(1, vec![AccountSpec { max_concurrency: 0, ..spec(1) }]).await;
+    let engine = &fleet.engines[0];
+    let open = Settings { on_store_failure: OnStoreFailure::Open, fail_open_limit_nanos: 30, ..Settings::default() };
+    engine.fakes.settings.put(open);
+    engine.engine.settings.reload().await.unwrap();
+    let money = Arc::new(KeyPolicy { cost_limits: vec![(CostWindow::Day, Nanos(100))], ..policy(2) });
+    fleet.store.set_down(true);
+    let (grants, refusals) = granted(fleet.ask(&money, 9, 5).await);
+    assert_eq!((grants.len(), refusals), (3, vec![RefusalReason::BillingUnavailable; 2]));
 }
 
 #[actix_rt::test]
