@@ -11,7 +11,7 @@ use bench::rig::relay::{Plan, Relay};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Request};
 use crate::outage::{Stores, outage_lasts, with_stores};
 use crate::stage::{self, Stage};
 use crate::traffic::{self, Exchange};
@@ -53,7 +53,6 @@ fn a_store_that_freezes_and_dies_breaks_no_stream() {
             log.healthy(40).await?;
             stores.redis.freeze(true)?;
             let started = Instant::now();
-            tokio::time::sleep(Duration::from_secs(2)).await;
             closed_for_money(to[0], &money).await?;
             outage_lasts(started).await;
             stores.redis.freeze(false)?;
@@ -88,12 +87,7 @@ fn two_hundred_at_once_on_three_instances_are_never_one_too_many() {
         let cent = json!({"name": "cent", "total_cost_limit": {"amount": "0.01", "currency": "USD"}});
         let cent = fleet.key(&cent).await?;
         let served = fleet.at_once(&cent).await?;
-        let settled = Instant::now() + Duration::from_secs(20);
-        let mut rows = fleet.stage.database.rows().await?.requests;
-        while rows.len() < served && Instant::now() < settled {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            rows = fleet.stage.database.rows().await?.requests;
-        }
+        let rows = fleet.rows(served).await?;
         let spent: i64 = rows.iter().map(|row| row.charge).sum();
         anyhow::ensure!(rows.len() == served && (1..=10_000_000).contains(&spent), "{served} served for {spent} nanos");
 
@@ -113,6 +107,8 @@ fn two_hundred_at_once_on_three_instances_are_never_one_too_many() {
 
 /// A request against a limit of money is refused while nobody can say what is left, at once.
 async fn closed_for_money(to: SocketAddr, key: &str) -> anyhow::Result<()> {
+    // The first calls find out that the store is away.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let headers = format!("x-api-key: {key}\r\nanthropic-version: 2023-06-01\r\n");
     let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 16, "messages": [{"role": "user", "content": "x"}]});
     let started = Instant::now();
@@ -190,6 +186,18 @@ impl Fleet {
         let whole = exchanges.iter().filter(|exchange| exchange.is_whole()).count();
         eprintln!("{} calls, {whole} of them whole", exchanges.len());
         Ok(exchanges)
+    }
+
+    /// The request rows once there are as many as were served.
+    async fn rows(&self, served: usize) -> anyhow::Result<Vec<Request>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let rows = self.stage.database.rows().await?.requests;
+            if rows.len() >= served || Instant::now() > deadline {
+                return Ok(rows);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Two hundred requests at once, spread over the instances; how many were served.

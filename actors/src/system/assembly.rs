@@ -22,6 +22,7 @@ use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandl
 use crate::kept::Kept;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
+use crate::ports::Fleet;
 use crate::ports::Vendor;
 use crate::published::Actors;
 use crate::scheduler::messages::{AccountGone, AccountRestarted, AcquireDecided, ViewChanged};
@@ -136,19 +137,17 @@ pub(super) fn wire(
         queue: queue.clone(),
     };
     singletons.start(Singleton::Usage, starter(&boxes.usage, move || UsageActor::new(deps.clone())));
-    if let Some(store) = &ports.fleet {
-        let deps = FleetDeps {
-            clock: clock.clone(),
-            settings: Arc::clone(settings),
-            mailbox: boxes.fleet.clone(),
-            scheduler: boxes.scheduler.clone(),
-            accounts: Arc::clone(directory),
-            store: Arc::clone(store),
-            share: share.clone(),
-            book: holdings.clone(),
-        };
-        singletons.start(Singleton::Fleet, starter(&boxes.fleet, move || FleetActor::new(deps.clone())));
-    }
+    let deps = |store: &Arc<dyn Fleet>| FleetDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        mailbox: boxes.fleet.clone(),
+        scheduler: boxes.scheduler.clone(),
+        accounts: Arc::clone(directory),
+        store: Arc::clone(store),
+        share: share.clone(),
+        book: holdings.clone(),
+    };
+    start_fleet(&mut singletons, &boxes, ports.fleet.as_ref().map(deps));
     let deps = SchedulerDeps {
         clock: clock.clone(),
         settings: Arc::clone(settings),
@@ -187,6 +186,13 @@ pub(super) fn wire(
     };
     let ear = Arc::new(SchedulerEar(boxes.scheduler.clone()));
     Wired { engine, singletons, scheduler: ear, share, close: closer(boxes, Arc::clone(directory)) }
+}
+
+/// An instance alone has nothing to share.
+fn start_fleet(singletons: &mut Singletons, boxes: &Boxes, deps: Option<FleetDeps>) {
+    if let Some(deps) = deps {
+        singletons.start(Singleton::Fleet, starter(&boxes.fleet, move || FleetActor::new(deps.clone())));
+    }
 }
 
 fn starter<A: Actor<Context = Context<A>>>(mailbox: &Mailbox<A>, factory: impl Fn() -> A + 'static) -> Starter {
