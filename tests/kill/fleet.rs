@@ -42,6 +42,32 @@ fn two_of_three_instances_are_killed_and_no_limit_is_exceeded() {
 }
 
 #[test]
+fn a_rolling_restart_loses_nothing() {
+    with_stores(async |stage, stores| {
+        let mut fleet = Fleet::start(stage, stores).await?;
+        let key = fleet.key(&json!({"name": "shared", "concurrency_limit": KEY_SLOTS})).await?;
+        let to = fleet.addresses();
+        let ((), exchanges) = traffic::at(&to, &key, RATE, async |log| {
+            log.healthy(30).await?;
+            for relay in fleet.relays_mut() {
+                relay.process.signal("TERM")?;
+                let status = relay.process.ended_within(Duration::from_secs(30)).await?;
+                anyhow::ensure!(status.success(), "{status}: {}", relay.process.log_tail());
+                *relay = Relay::start(relay.plan.clone(), Duration::from_secs(30)).await?.0;
+                let wanted = log.whole() + 20;
+                log.healthy(wanted).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        let broken = exchanges.iter().find(|exchange| exchange.status == 200 && !exchange.is_whole());
+        anyhow::ensure!(broken.is_none(), "an answer was cut: {broken:?}");
+        fleet.slots_are_free(stores, Duration::from_secs(2)).await?;
+        fleet.check(&exchanges).await
+    });
+}
+
+#[test]
 fn a_store_that_freezes_and_dies_breaks_no_stream() {
     with_stores(async |stage, stores| {
         let mut fleet = Fleet::start(stage, stores).await?;
@@ -164,6 +190,10 @@ impl Fleet {
 
     fn relays(&self) -> impl Iterator<Item = &Relay> {
         std::iter::once(&self.stage.relay).chain(&self.others)
+    }
+
+    fn relays_mut(&mut self) -> impl Iterator<Item = &mut Relay> {
+        std::iter::once(&mut self.stage.relay).chain(&mut self.others)
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
