@@ -150,22 +150,7 @@ impl Application {
         if !crate::identity::setup::pending(&parts.storage.db).await? {
             lifecycle.owner_found();
         }
-        let relay = Arc::new(RelayShared::new(RelayParts {
-            engine: parts.engine.clone(),
-            cache: parts.storage.cache.clone(),
-            metrics: Arc::clone(&metrics),
-            prices: Arc::clone(&parts.publisher.prices),
-            proxies: Arc::clone(&parts.publisher.proxies),
-            clients: Arc::clone(&parts.publisher.clients),
-            keys: Arc::new(lookups::Keys(parts.keyring.clone())),
-            usage: Arc::new(lookups::KeyUsages {
-                db: parts.storage.db.clone(),
-                settings: parts.engine.settings.clone(),
-                clock: parts.engine.clock.clone(),
-            }),
-            lifecycle: lifecycle.clone(),
-            max_in_flight: config.server.max_in_flight,
-        }));
+        let relay = Arc::new(RelayShared::new(relay_parts(&config, &parts, &metrics, &lifecycle)));
         let probes = Data::new(checks::probes(&parts, &lifecycle));
         let refresh = scrape::refresh(&parts, &relay, &registry, config.metrics_accounts_max)?;
         let exporter = Data::new(Exporter::new(registry, refresh, config.ops.metrics_token.clone()));
@@ -264,6 +249,25 @@ impl Parts {
         let reseal = Reseal::new(storage.db.clone(), Arc::clone(&storage.sealer), engine.clock.clone());
         reseal.resume().await?;
         Ok(Self { storage, rules, publisher, vendor, keyring, engine, engine_thread, reseal })
+    }
+}
+
+fn relay_parts(config: &Config, parts: &Parts, metrics: &Arc<Metrics>, lifecycle: &Lifecycle) -> RelayParts {
+    RelayParts {
+        engine: parts.engine.clone(),
+        cache: parts.storage.cache.clone(),
+        metrics: Arc::clone(metrics),
+        prices: Arc::clone(&parts.publisher.prices),
+        proxies: Arc::clone(&parts.publisher.proxies),
+        clients: Arc::clone(&parts.publisher.clients),
+        keys: Arc::new(lookups::Keys(parts.keyring.clone())),
+        usage: Arc::new(lookups::KeyUsages {
+            db: parts.storage.db.clone(),
+            settings: parts.engine.settings.clone(),
+            clock: parts.engine.clock.clone(),
+        }),
+        lifecycle: lifecycle.clone(),
+        max_in_flight: config.server.max_in_flight,
     }
 }
 

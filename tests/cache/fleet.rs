@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::account::view::Missing;
 use actors::billing::windows::Bounds;
 use actors::clock::Clock;
 use actors::domain::id::{AccountId, KeyId, LeaseId, RequestId, UserId};
@@ -14,8 +13,8 @@ use actors::domain::money::Nanos;
 use actors::domain::route::SessionHash;
 use actors::domain::time::{DAY, MINUTE, Timestamp};
 use actors::fleet::ask::{
-    AdmissionAnswer, AdmissionAsk, CapAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, Lost, News, RateAsk,
-    RateOwner, ReserveAsk, SharedEnd, StickyAsk, StickyMove, StoredStanding, Taken,
+    AdmissionAnswer, AdmissionAsk, CapAsk, HeldAdmission, Holdings, LeaseAnswer, LeaseAsk, Lost, Missing, News,
+    RateAsk, RateOwner, ReserveAsk, SharedEnd, StickyAsk, StickyMove, StoredStanding, Taken,
 };
 use actors::guard::Resolution;
 use actors::ports::{Fleet, PortError, PortFuture};
@@ -385,7 +384,7 @@ async fn freed_slots_are_news_only_where_all_were_taken() {
             loop {
                 let answer = store.reserve(ask(1)).await;
                 store.one.end(vec![lease_end(&ask(1), &answer, 0, 0)]).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::select! {

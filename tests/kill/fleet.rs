@@ -11,7 +11,7 @@ use bench::rig::relay::{Plan, Relay};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Request};
 use crate::outage::{Stores, outage_lasts, with_stores};
 use crate::stage::{self, Stage};
 use crate::traffic::{self, Exchange};
@@ -45,7 +45,9 @@ fn two_of_three_instances_are_killed_and_no_limit_is_exceeded() {
 fn a_store_that_freezes_and_dies_breaks_no_stream() {
     with_stores(async |stage, stores| {
         let mut fleet = Fleet::start(stage, stores).await?;
-        let key = fleet.key(&json!({"name": "shared", "concurrency_limit": KEY_SLOTS})).await?;
+        // A third of it is enough for what one instance is asked.
+        fleet.widen(3 * SLOTS).await?;
+        let key = fleet.key(&json!({"name": "shared", "concurrency_limit": 3 * KEY_SLOTS})).await?;
         let money = json!({"name": "money", "daily_cost_limit": {"amount": "100", "currency": "USD"}});
         let money = fleet.key(&money).await?;
         let to = fleet.addresses();
@@ -53,7 +55,6 @@ fn a_store_that_freezes_and_dies_breaks_no_stream() {
             log.healthy(40).await?;
             stores.redis.freeze(true)?;
             let started = Instant::now();
-            tokio::time::sleep(Duration::from_secs(2)).await;
             closed_for_money(to[0], &money).await?;
             outage_lasts(started).await;
             stores.redis.freeze(false)?;
@@ -69,9 +70,8 @@ fn a_store_that_freezes_and_dies_breaks_no_stream() {
         .await?;
         let failed: Vec<&Exchange> = exchanges.iter().filter(|exchange| !exchange.is_whole()).collect();
         anyhow::ensure!(failed.is_empty(), "{} calls failed, the first: {:?}", failed.len(), failed[0]);
-        // Each instance keeps to its share of every limit, which is rounded down, but never to nothing.
-        let share = (SLOTS / 3).max(1) * 3;
-        fleet.accounts_within(SLOTS + share).await?;
+        // Together the instances' shares are no more than the limit, beside what was under way when the store went away.
+        fleet.accounts_within(2 * 3 * SLOTS).await?;
         fleet.slots_are_free(stores, Duration::from_secs(10)).await?;
         checker::check(&rounds::settled(&fleet.stage, &exchanges, Vec::new()).await?)
     });
@@ -81,19 +81,11 @@ fn a_store_that_freezes_and_dies_breaks_no_stream() {
 fn two_hundred_at_once_on_three_instances_are_never_one_too_many() {
     with_stores(async |stage, stores| {
         let mut fleet = Fleet::start(stage, stores).await?;
-        for id in fleet.stage.accounts.clone() {
-            let path = format!("/api/v1/accounts/{id}");
-            fleet.stage.relay.admin("PUT", &path, &json!({"max_concurrency": 0})).await?;
-        }
+        fleet.widen(0).await?;
         let cent = json!({"name": "cent", "total_cost_limit": {"amount": "0.01", "currency": "USD"}});
         let cent = fleet.key(&cent).await?;
         let served = fleet.at_once(&cent).await?;
-        let settled = Instant::now() + Duration::from_secs(20);
-        let mut rows = fleet.stage.database.rows().await?.requests;
-        while rows.len() < served && Instant::now() < settled {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            rows = fleet.stage.database.rows().await?.requests;
-        }
+        let rows = fleet.rows(served).await?;
         let spent: i64 = rows.iter().map(|row| row.charge).sum();
         anyhow::ensure!(rows.len() == served && (1..=10_000_000).contains(&spent), "{served} served for {spent} nanos");
 
@@ -113,6 +105,8 @@ fn two_hundred_at_once_on_three_instances_are_never_one_too_many() {
 
 /// A request against a limit of money is refused while nobody can say what is left, at once.
 async fn closed_for_money(to: SocketAddr, key: &str) -> anyhow::Result<()> {
+    // The first calls find out that the store is away.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let headers = format!("x-api-key: {key}\r\nanthropic-version: 2023-06-01\r\n");
     let body = json!({"model": "claude-sonnet-4-5", "max_tokens": 16, "messages": [{"role": "user", "content": "x"}]});
     let started = Instant::now();
@@ -145,16 +139,23 @@ impl Fleet {
         let settings = json!({"lease.ttl_ms": LEASE_MS, "lease.renew_ms": 2_000, "queue.pool_timeout_ms": 15_000,
             "queue.key_timeout_ms": 15_000});
         stage.relay.admin("PUT", "/api/v1/configs", &settings).await?;
-        for id in stage.accounts.clone() {
-            let path = format!("/api/v1/accounts/{id}");
-            stage.relay.admin("PUT", &path, &json!({"max_concurrency": SLOTS})).await?;
-        }
         let mut others = Vec::new();
         for name in OTHERS {
             let dir = stage.relay.plan.dir.with_file_name(name);
             others.push(Relay::start(plan(&dir, stores)?, Duration::from_secs(60)).await?.0);
         }
-        Ok(Self { stage, others })
+        let mut fleet = Self { stage, others };
+        fleet.widen(SLOTS).await?;
+        Ok(fleet)
+    }
+
+    /// Gives every account so many slots.
+    async fn widen(&mut self, slots: usize) -> anyhow::Result<()> {
+        for id in self.stage.accounts.clone() {
+            let path = format!("/api/v1/accounts/{id}");
+            self.stage.relay.admin("PUT", &path, &json!({ "max_concurrency": slots })).await?;
+        }
+        Ok(())
     }
 
     async fn key(&mut self, body: &serde_json::Value) -> anyhow::Result<String> {
@@ -190,6 +191,18 @@ impl Fleet {
         let whole = exchanges.iter().filter(|exchange| exchange.is_whole()).count();
         eprintln!("{} calls, {whole} of them whole", exchanges.len());
         Ok(exchanges)
+    }
+
+    /// The request rows once there are as many as were served.
+    async fn rows(&self, served: usize) -> anyhow::Result<Vec<Request>> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let rows = self.stage.database.rows().await?.requests;
+            if rows.len() >= served || Instant::now() > deadline {
+                return Ok(rows);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Two hundred requests at once, spread over the instances; how many were served.

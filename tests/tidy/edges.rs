@@ -9,7 +9,7 @@ use crate::tree::{self, Source};
 const EDGES: &[(&str, &[&str])] = &[
     ("dialect", &["actors::domain"]),
     ("transport", &["actors::domain"]),
-    ("cache", &["actors::domain", "actors::ports", "actors::clock"]),
+    ("cache", &["actors::domain", "actors::ports", "actors::fleet", "actors::clock"]),
     ("store", &["actors::domain", "actors::ports", "actors::clock"]),
     ("journal", &["actors::domain", "actors::ports", "actors::outbox", "actors::clock"]),
     ("config", &["actors::domain"]),

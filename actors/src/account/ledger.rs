@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 
 use super::budget::Budget;
 use super::messages::Acquire;
-use super::view::{LeaseInfo, Missing, Others};
+use super::view::{LeaseInfo, Others};
 use crate::domain::account::AccountSpec;
 use crate::domain::id::{AttemptId, LeaseId};
 use crate::domain::limit::SlidingWindow;
@@ -17,7 +17,7 @@ use crate::domain::model::Family;
 use crate::domain::money::Nanos;
 use crate::domain::time::{MINUTE, SECOND, Timestamp};
 use crate::fleet::Share;
-use crate::fleet::ask::LeaseAnswer;
+use crate::fleet::ask::{LeaseAnswer, Missing};
 
 /// What other instances hold is believed this long.
 const OTHERS: i64 = 5 * SECOND;

@@ -10,6 +10,7 @@ use crate::domain::limit::SlidingWindow;
 use crate::domain::money::Nanos;
 use crate::domain::time::Timestamp;
 use crate::domain::window::{Scope, WindowSnapshot};
+use crate::fleet::ask::Missing;
 
 /// Whether the account can present a credential now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,21 +56,6 @@ pub enum Breaker {
         /// A probe is under way.
         probing: bool,
     },
-}
-
-/// What of an account the shared store had no room for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// A slot.
-    Slots,
-    /// A request of the minute.
-    Rpm,
-    /// Tokens of the minute.
-    Tpm,
-    /// Budget of the day.
-    Budget,
-    /// The place of the one probe of a half-open breaker.
-    Probe,
 }
 
 /// What other instances hold of an account, as the shared store last said. All zero where an instance is alone.

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::account::view::Missing;
 use crate::billing::windows::Bounds;
 use crate::domain::id::{AccountId, KeyId, LeaseId, RequestId, UserId};
 use crate::domain::key::CostWindow;
@@ -12,7 +11,7 @@ use crate::domain::model::Family;
 use crate::domain::money::Nanos;
 use crate::domain::route::SessionHash;
 use crate::domain::time::Timestamp;
-use crate::guard::Resolution;
+pub use crate::guard::Resolution;
 
 /// Whose rate it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +173,21 @@ pub enum AdmissionAnswer {
     Rate(usize, Option<i64>),
     /// A money limit is exhausted: its window, and when that ends.
     Money(CostWindow, Option<Timestamp>),
+}
+
+/// What of an account the shared store had no room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A slot.
+    Slots,
+    /// A request of the minute.
+    Rpm,
+    /// Tokens of the minute.
+    Tpm,
+    /// Budget of the day.
+    Budget,
+    /// The place of the one probe of a half-open breaker.
+    Probe,
 }
 
 /// Answer to a [`LeaseAsk`]: what the account holds over all instances.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::account::view::Missing;
 use crate::domain::account::AccountSpec;
 use crate::domain::id::{AccountId, AttemptId, KeyId, RequestId, UserId};
 use crate::domain::key::{CostWindow, KeyPolicy, OwnerPolicy};
@@ -15,6 +14,7 @@ use crate::domain::route::{AdmissionRequest, Refusal, RefusalReason, RouteReques
 use crate::domain::settings::{OnStoreFailure, Settings};
 use crate::domain::time::MINUTE;
 use crate::domain::verdict::Verdict;
+use crate::fleet::ask::Missing;
 use crate::scheduler::Grant;
 use crate::system::EngineConfig;
 use crate::testing::fleet::MemoryFleet;

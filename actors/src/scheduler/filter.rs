@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::account::view::{Breaker, Cooldown, CredentialState, Missing};
+use crate::account::view::{Breaker, Cooldown, CredentialState};
 use crate::domain::account::{AccountSpec, AccountStatus, Visibility};
 use crate::domain::id::{AccountId, GroupId};
 use crate::domain::route::{Endpoint, RouteRequest};
 use crate::domain::settings::Settings;
 use crate::domain::time::{HOUR, SECOND, Timestamp};
 use crate::domain::window::{WindowKind, WindowSnapshot, WindowStatus};
+use crate::fleet::ask::Missing;
 
 use super::exclusion::{Excluded, Exclusion};
 use super::headroom::{HeadroomContext, Rates, believable_reset, budget_used};

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::account::view::{AccountView, Breaker, Missing};
+use crate::account::view::{AccountView, Breaker};
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
+use crate::fleet::ask::Missing;
 
 use super::filter::Reach;
 

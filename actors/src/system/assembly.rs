@@ -22,12 +22,14 @@ use crate::housekeeping::{HousekeepingActor, HousekeepingDeps, HousekeepingHandl
 use crate::kept::Kept;
 use crate::metrics::Counters;
 use crate::outbox::Outbox;
+use crate::ports::Fleet;
 use crate::ports::Vendor;
 use crate::published::Actors;
 use crate::scheduler::messages::{AccountGone, AccountRestarted, AcquireDecided, ViewChanged};
 use crate::scheduler::{AccountMail, MAILBOX_EXPECTED, SchedulerActor, SchedulerDeps, SchedulerHandle};
 use crate::settings::{SettingsActor, SettingsDeps, SettingsHandle, SharedSettings};
 use crate::supervise::{Order, Singleton, Singletons, Starter};
+use crate::usage::queue::Queue;
 use crate::usage::{UsageActor, UsageDeps, UsageHandle};
 
 /// Mailboxes of actors that hear little: settings and housekeeping, a few messages a minute.
@@ -111,11 +113,7 @@ pub(super) fn wire(
     let (share, holdings) = (Share::default(), Kept::default());
     let fleet = ports.fleet.as_ref().map(|_| boxes.fleet.clone());
 
-    let deps = SettingsDeps {
-        mailbox: boxes.settings.clone(),
-        store: Arc::clone(&ports.settings),
-        shared: Arc::clone(settings),
-    };
+    let deps = settings_deps(&boxes, ports, settings);
     singletons.start(Singleton::Settings, starter(&boxes.settings, move || SettingsActor::new(deps.clone())));
     let deps = BillingDeps {
         clock: clock.clone(),
@@ -128,27 +126,19 @@ pub(super) fn wire(
         fleet: fleet.clone(),
     };
     singletons.start(Singleton::Billing, starter(&boxes.billing, move || BillingActor::new(deps.clone())));
-    let deps = UsageDeps {
+    let deps = usage_deps(&boxes, ports, clock, settings, &queue);
+    singletons.start(Singleton::Usage, starter(&boxes.usage, move || UsageActor::new(deps.clone())));
+    let deps = |store: &Arc<dyn Fleet>| FleetDeps {
         clock: clock.clone(),
         settings: Arc::clone(settings),
-        mailbox: boxes.usage.clone(),
-        sink: Arc::clone(&ports.usage),
-        queue: queue.clone(),
+        mailbox: boxes.fleet.clone(),
+        scheduler: boxes.scheduler.clone(),
+        accounts: Arc::clone(directory),
+        store: Arc::clone(store),
+        share: share.clone(),
+        book: holdings.clone(),
     };
-    singletons.start(Singleton::Usage, starter(&boxes.usage, move || UsageActor::new(deps.clone())));
-    if let Some(store) = &ports.fleet {
-        let deps = FleetDeps {
-            clock: clock.clone(),
-            settings: Arc::clone(settings),
-            mailbox: boxes.fleet.clone(),
-            scheduler: boxes.scheduler.clone(),
-            accounts: Arc::clone(directory),
-            store: Arc::clone(store),
-            share: share.clone(),
-            book: holdings.clone(),
-        };
-        singletons.start(Singleton::Fleet, starter(&boxes.fleet, move || FleetActor::new(deps.clone())));
-    }
+    start_fleet(&mut singletons, &boxes, ports.fleet.as_ref().map(deps));
     let deps = SchedulerDeps {
         clock: clock.clone(),
         settings: Arc::clone(settings),
@@ -170,9 +160,7 @@ pub(super) fn wire(
         book: book.clone(),
         fleet: ports.fleet.clone(),
     };
-    let housekeeper = starter(&boxes.housekeeping, move || HousekeepingActor::new(deps.clone()));
-    singletons.start(Singleton::Housekeeping, housekeeper);
-
+    start_housekeeping(&mut singletons, &boxes, deps);
     let engine = Engine {
         scheduler,
         accounts,
@@ -187,6 +175,39 @@ pub(super) fn wire(
     };
     let ear = Arc::new(SchedulerEar(boxes.scheduler.clone()));
     Wired { engine, singletons, scheduler: ear, share, close: closer(boxes, Arc::clone(directory)) }
+}
+
+fn settings_deps(boxes: &Boxes, ports: &Ports, settings: &SharedSettings) -> SettingsDeps {
+    let (store, shared) = (Arc::clone(&ports.settings), Arc::clone(settings));
+    SettingsDeps { mailbox: boxes.settings.clone(), store, shared }
+}
+
+fn usage_deps(
+    boxes: &Boxes,
+    ports: &Ports,
+    clock: &Clock,
+    settings: &SharedSettings,
+    queue: &Kept<Queue>,
+) -> UsageDeps {
+    UsageDeps {
+        clock: clock.clone(),
+        settings: Arc::clone(settings),
+        mailbox: boxes.usage.clone(),
+        sink: Arc::clone(&ports.usage),
+        queue: queue.clone(),
+    }
+}
+
+fn start_housekeeping(singletons: &mut Singletons, boxes: &Boxes, deps: HousekeepingDeps) {
+    let housekeeper = starter(&boxes.housekeeping, move || HousekeepingActor::new(deps.clone()));
+    singletons.start(Singleton::Housekeeping, housekeeper);
+}
+
+/// An instance alone has nothing to share.
+fn start_fleet(singletons: &mut Singletons, boxes: &Boxes, deps: Option<FleetDeps>) {
+    if let Some(deps) = deps {
+        singletons.start(Singleton::Fleet, starter(&boxes.fleet, move || FleetActor::new(deps.clone())));
+    }
 }
 
 fn starter<A: Actor<Context = Context<A>>>(mailbox: &Mailbox<A>, factory: impl Fn() -> A + 'static) -> Starter {

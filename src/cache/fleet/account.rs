@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actors::account::view::Missing;
 use actors::domain::money::Nanos;
-use actors::fleet::ask::{LeaseAnswer, LeaseAsk};
+use actors::fleet::ask::{LeaseAnswer, LeaseAsk, Missing};
 use actors::ports::PortError;
 use futures_util::future::try_join_all;
 use redis::RedisResult;

@@ -84,7 +84,7 @@ pub async fn versions(db: &Db, keys: &[KeyId]) -> Result<Vec<Versions>, StoreErr
 /// those that are running.
 pub async fn window_spent(db: &Db, key: KeyId, window: CostWindow, start: Timestamp) -> Result<Nanos, StoreError> {
     let from = if window == CostWindow::FiveHour { start.plus(1 - 5 * HOUR) } else { start };
-    let query = sql("SELECT COALESCE(SUM(used_nanos), 0) AS used FROM key_windows \
+    let query = sql("SELECT CAST(COALESCE(SUM(used_nanos), 0) AS SIGNED) AS used FROM key_windows \
          WHERE key_id = ? AND window_kind = ? AND window_start >= ?");
     let row = db.read_one(query.bind(key).bind(window.as_str()).bind(from)).await?;
     row.map_or(Ok(Nanos::ZERO), |row| row.nanos("used"))

@@ -112,6 +112,16 @@ fn c6b_a_soft_ramp_gives_way_to_the_pool_floor() {
 }
 
 #[test]
+fn a_recovered_account_is_chosen_in_the_first_selection_after_its_time() {
+    let limited = cooling(Scope::All, "rate_limited", T0.plus(5 * SECOND), false);
+    let mut world = World::new([view(1, |_, v| v.cooldowns = limited), view(2, |_, v| v.health = 50)]);
+    world.pass(5 * SECOND - 1);
+    assert_eq!(world.chosen(sonnet(1)), 2);
+    world.pass(1);
+    assert_eq!(world.chosen(sonnet(2)), 1, "nothing but time has passed");
+}
+
+#[test]
 fn c7_a_burst_fills_every_slot_and_not_one_more() {
     let mut world = World::new([view(1, |_, _| ()), view(2, |_, _| ())]);
     let (chosen, _) = choices(&mut world, 50);
