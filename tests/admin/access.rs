@@ -20,6 +20,10 @@ fn until_setup_only_setup_answers_and_its_token_works_once() {
         assert_eq!((made.status, made.data()["role"].clone()), (201, json!("super_admin")));
         assert_eq!(app.post("/setup", "", body(&token)).await.failure(), (404, "NOT_FOUND".to_owned()));
 
+        let first = made.data()["token"].as_str().unwrap().to_owned();
+        let entries = app.get("/audit-logs?action=setup_completed", &first).await.data()["items"].clone();
+        assert_eq!((&entries[0]["result"], entries.as_array().unwrap().len()), (&json!("ok"), 1), "{entries}");
+
         let wrong = app.post("/auth/login", "", json!({"username": "root-1", "password": "wrong horse"})).await;
         assert_eq!(wrong.failure(), (401, "INVALID_CREDENTIALS".to_owned()));
         let login = app.post("/auth/login", "", json!({"username": "ROOT-1", "password": "correct horse"})).await;

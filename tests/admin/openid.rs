@@ -206,6 +206,22 @@ fn a_person_of_the_provider_gets_a_user_and_the_same_one_again() {
 }
 
 #[test]
+fn a_login_by_the_page_of_the_console_is_audited() {
+    with_provider(|app, provider| async move {
+        let owner = app.session("watcher", Role::SuperAdmin).await.1;
+        let begun = begin(&app).await;
+        provider.script.lock().unwrap().nonce = query(&begun.url, "nonce");
+        let url = format!("http://{}/api/v1/auth/oidc/callback", app.app.addr);
+        let back = json!({"state": query(&begun.url, "state"), "code": "abc"});
+        let cookie = vec![(COOKIE, HeaderValue::from_str(&begun.cookie).unwrap())];
+        let person = app.call_with("POST", url, "", Some(back), cookie).await.data();
+        let entry = app.get("/audit-logs?action=login", &owner).await.data()["items"][0].clone();
+        assert_eq!((&entry["actor_id"], &entry["result"]), (&person["user_id"], &json!("ok")), "{entry}");
+        assert_eq!(entry["changes"]["method"], json!([null, "oidc"]), "{entry}");
+    });
+}
+
+#[test]
 fn elliptic_keys_and_redirects_work_too() {
     with_provider(|app, provider| async move {
         provider.script.lock().unwrap().header = json!({"alg": "ES256", "kid": "c1"});
