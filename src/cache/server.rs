@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::CacheError;
 use super::link::{Address, Link};
@@ -17,8 +18,13 @@ pub(super) const PREFIX: &str = "ql:";
 pub(super) const REQUEST: Duration = Duration::from_millis(50);
 /// Longest wait of a batch or a probe.
 pub(super) const BATCH: Duration = Duration::from_secs(2);
-/// Failures in a row that open the breaker.
+/// Longest wait of a decision that instances share. It is longer than that of other calls, because who decides without the
+/// store decides within a share only; the breaker sees to it that nobody waits so long for more than a moment.
+pub(super) const DECISION: Duration = Duration::from_millis(300);
+/// Failures in a row that open the breaker,
 const FAILURES: u32 = 3;
+/// once nothing has succeeded for this long: many calls at once fail together in one slow moment.
+const SILENCE: Duration = Duration::from_millis(500);
 /// While open, the server is asked this often.
 const PROBE: Duration = Duration::from_secs(1);
 
@@ -44,6 +50,7 @@ struct Inner {
     address: Address,
     open: AtomicBool,
     in_a_row: AtomicU32,
+    succeeded: Mutex<Option<Instant>>,
     failures: AtomicU64,
     refused: AtomicU64,
     opened: AtomicU64,
@@ -68,6 +75,7 @@ impl Redis {
             address,
             open: AtomicBool::new(false),
             in_a_row: AtomicU32::new(0),
+            succeeded: Mutex::new(None),
             failures: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -127,11 +135,14 @@ impl Inner {
     fn note(self: &Arc<Self>, ok: bool) {
         if ok {
             self.in_a_row.store(0, Ordering::Relaxed);
+            *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             return;
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
         let failed = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-        if failed >= FAILURES && !self.open.swap(true, Ordering::Relaxed) {
+        let last = *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = last.is_none_or(|at| at.elapsed() >= SILENCE);
+        if failed >= FAILURES && silent && !self.open.swap(true, Ordering::Relaxed) {
             self.opened.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("cache is away; calls fail at once until it answers");
             // Ends by itself: when the server answers, or when the cache is dropped.

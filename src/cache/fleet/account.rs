@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use redis::RedisResult;
 
 use super::scripts::{RENEW_LEASES, RESERVE, RETURN_LEASE};
-use super::{CHANNEL, GRACE_MS, Link, REQUEST, Redis, Spending, keys, port_error};
+use super::{CHANNEL, DECISION, GRACE_MS, Link, Redis, Spending, keys, port_error};
 
 /// Takes everything of a lease, or nothing. `None` = the store must be told what the day has cost.
 pub(super) async fn reserve(
@@ -50,7 +50,7 @@ pub(super) async fn reserve_told(
 ) -> Result<LeaseAnswer, PortError> {
     let spent = spending.of_account(ask.account, ask.day_start).await?;
     let ask = Arc::clone(ask);
-    let told = redis.call(REQUEST, move |link| async move { reserve(&link, &ask, ttl_ms, Some(spent)).await }).await;
+    let told = redis.call(DECISION, move |link| async move { reserve(&link, &ask, ttl_ms, Some(spent)).await }).await;
     told.map_err(port_error)?.ok_or_else(|| PortError("the shared store forgot what it was told".to_owned()))
 }
 

@@ -27,7 +27,7 @@ use redis::RedisResult;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::link::Link;
-use super::server::{BATCH, PREFIX, REQUEST, Redis};
+use super::server::{BATCH, DECISION, PREFIX, Redis};
 use super::{Cache, CacheError};
 
 /// What is not renewed outlives its end by this much in the store.
@@ -92,7 +92,7 @@ impl Fleet for SharedFleet {
         Box::pin(async move {
             let ask = Arc::new(ask);
             let first = Arc::clone(&ask);
-            let answer = redis.call(REQUEST, |link| async move { together(link, &ends, &first).await }).await;
+            let answer = redis.call(DECISION, |link| async move { together(link, &ends, &first).await }).await;
             let (admission, lease, bound) = answer.map_err(port_error)?;
             // What the store does not know it is told, and asked again: at first use and after a flush only.
             let admission = match (admission, &ask.admission) {

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use redis::RedisResult;
 
 use super::scripts::{ADMIT, RENEW_ADMISSION, RETURN_PERMIT, SETTLE};
-use super::{CHANNEL, GRACE_MS, Link, REQUEST, Redis, Spending, keys, port_error};
+use super::{CHANNEL, DECISION, GRACE_MS, Link, Redis, Spending, keys, port_error};
 
 /// Takes everything of an admission, or nothing. `spent` tells what every money window has used; `None` as the answer = it must
 /// be told.
@@ -72,7 +72,7 @@ pub(super) async fn admit_told(
     let used = ask.caps.iter().map(|cap| spending.of_key(ask.key, cap.window, cap.bounds.start));
     let (used, ask) = (try_join_all(used).await?, Arc::clone(ask));
     let told = move |link| async move { admit(&link, &ask, ttl_ms, Some(&used)).await };
-    let answer = redis.call(REQUEST, told).await.map_err(port_error)?;
+    let answer = redis.call(DECISION, told).await.map_err(port_error)?;
     answer.ok_or_else(|| PortError("the shared store forgot what it was told".to_owned()))
 }
 
