@@ -23,7 +23,8 @@ pub(super) const BATCH: Duration = Duration::from_secs(2);
 pub(super) const DECISION: Duration = Duration::from_millis(300);
 /// Failures in a row that open the breaker,
 const FAILURES: u32 = 3;
-/// once nothing has succeeded for this long: many calls at once fail together in one slow moment.
+/// or, of failures to answer in time, once nothing has succeeded for this long: many calls at once are late together in one
+/// slow moment.
 const SILENCE: Duration = Duration::from_millis(500);
 /// While open, the server is asked this often.
 const PROBE: Duration = Duration::from_secs(1);
@@ -112,7 +113,7 @@ impl Redis {
             let work = async { call(inner.address.link().await?).await };
             let result = tokio::time::timeout(limit, work).await;
             let result = result.map_err(|_| CacheError::Timeout).and_then(|r| r.map_err(CacheError::from));
-            inner.note(result.is_ok());
+            inner.note(result.as_ref().map(drop).map_err(|error| *error == CacheError::Timeout));
             result
         });
         task.await.map_err(|_| CacheError::Failed("runtime stopped".to_owned()))?
@@ -132,16 +133,17 @@ impl Redis {
 }
 
 impl Inner {
-    fn note(self: &Arc<Self>, ok: bool) {
-        if ok {
+    /// How a call went; of a failure, whether there was only no answer in time.
+    fn note(self: &Arc<Self>, result: Result<(), bool>) {
+        let Err(late) = result else {
             self.in_a_row.store(0, Ordering::Relaxed);
             *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             return;
-        }
+        };
         self.failures.fetch_add(1, Ordering::Relaxed);
         let failed = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         let last = *self.succeeded.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = last.is_none_or(|at| at.elapsed() >= SILENCE);
+        let silent = !late || last.is_none_or(|at| at.elapsed() >= SILENCE);
         if failed >= FAILURES && silent && !self.open.swap(true, Ordering::Relaxed) {
             self.opened.fetch_add(1, Ordering::Relaxed);
             tracing::warn!("cache is away; calls fail at once until it answers");

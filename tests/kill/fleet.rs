@@ -62,7 +62,7 @@ fn a_rolling_restart_loses_nothing() {
         .await?;
         let broken = exchanges.iter().find(|exchange| exchange.status == 200 && !exchange.is_whole());
         anyhow::ensure!(broken.is_none(), "an answer was cut: {broken:?}");
-        fleet.slots_are_free(stores, Duration::from_secs(2)).await?;
+        fleet.slots_are_free(stores, Duration::from_millis(LEASE_MS.unsigned_abs()) * 2).await?;
         fleet.check(&exchanges).await
     });
 }
