@@ -64,15 +64,14 @@ pub async fn read(
         Raw::OneChunk(bytes) => Growing::holding(spill, &bytes).map_err(no_room)?,
         Raw::Grown(grown) => grown,
     };
-    let _turn = spill.decoders.acquire().await.map_err(|_| RelayError::Shed)?;
-    let spill = Arc::clone(spill);
-    off_the_worker(raw, move |mut raw| {
-        let mut grown = Growing::new(&spill, 0);
+    let (shared, mut raw) = (Arc::clone(spill), raw);
+    let decoding = spill.decode(move || {
+        let mut grown = Growing::new(&shared, 0);
         decode(encoding, raw.reader().map_err(no_room)?, limit, &mut grown)?;
         drop(raw);
         into_bytes(grown)
-    })
-    .await
+    });
+    decoding.ok_or(RelayError::Shed)?.await.map_err(|_| RelayError::Shed)?
 }
 
 /// A body as it came.

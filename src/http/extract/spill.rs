@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 /// A body of this size stays in memory.
 const LARGEST_KEPT: usize = 1024 * 1024;
@@ -25,15 +26,40 @@ pub struct Spill {
     dir: PathBuf,
     /// Bytes of bodies that are not complete yet.
     held: AtomicUsize,
-    /// Bodies that may be decoded at once: each may need a window of many MiB.
-    pub decoders: Semaphore,
+    decoders: Decoders,
+}
+
+/// A few threads of their own for decoding. Each body may need a window of many MiB, and what a thread has once allocated its
+/// allocator keeps for a while: on the many threads of a common pool that would add up.
+#[derive(Debug)]
+struct Decoders(Option<Runtime>);
+
+impl Decoders {
+    fn start() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let threads = (cores / 2).clamp(1, 4);
+        let built = Builder::new_current_thread().max_blocking_threads(threads).thread_name("decoder").build();
+        Self(built.inspect_err(|error| tracing::error!(%error, "bodies cannot be decoded")).ok())
+    }
+}
+
+impl Drop for Decoders {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Spill {
     /// Spills into a folder, which must be on a disk.
     pub fn new(dir: PathBuf) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { dir, held: AtomicUsize::new(0), decoders: Semaphore::new((cores / 2).clamp(1, 4)) }
+        Self { dir, held: AtomicUsize::new(0), decoders: Decoders::start() }
+    }
+
+    /// Decodes where nobody waits for a processor; `None` when there are no such threads.
+    pub fn decode<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
+        self.decoders.0.as_ref().map(|runtime| runtime.spawn_blocking(work))
     }
 
     /// Whether a body of this size may be in memory now.
